@@ -25,6 +25,11 @@ struct hcs_process {
     void *user;
 };
 
+/*
+ * NULL is Unimplemented for every operation but these: facts and features (there are none to tell),
+ * system_cancel (nothing can hang), and the ones each provider must have: system_new, system_free,
+ * system_init and, with process_new, process_start, process_pid and process_free.
+ */
 struct hcs_ops {
     size_t system_bytes; /* sizeof the provider's system struct; hcs.c allocates it zeroed */
     int (*facts)(const char *wanted, struct hcs_facts *ret, struct shim_error *err);
@@ -49,6 +54,7 @@ struct hcs_ops {
     int (*system_stats)(struct hcs_system *s, struct hcs_stats *ret, struct shim_error *err);
     struct hcs_process *(*system_init)(struct hcs_system *s);
 
+    /* The provider allocates the process and sets its `system` and `user`. */
     int (*process_new)(struct hcs_system *s, const char *exec_id, struct json_object *parameters,
                        void *process_user, struct hcs_process **ret, struct shim_error *err);
     int (*process_start)(struct hcs_process *p, struct hcs_stdio *io, struct shim_error *err);
@@ -65,6 +71,8 @@ struct hcs_ops {
 
 extern const struct hcs_provider hcs_linux_provider;
 extern const struct hcs_provider hcs_emulated_provider;
+/* What this build has, NULL-terminated; defined in the platform's folder. */
+extern const struct hcs_provider *const hcs_providers[];
 
 /* The loop lent with hcs_use_loop, or NULL. */
 struct shim_loop *hcs_loop(void);

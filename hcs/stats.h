@@ -5,6 +5,7 @@
  * 0.
  */
 #pragma once
+#include "base/compiler.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
