@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds the project and runs its tests, stage by stage; a stage that fails does not stop the next.
+# Output of each stage goes to build/logs/STAGE.log; of a failed one the end is shown here too.
+#
+# usage: tests/run.sh [--strict | --quick] [STAGE...]
+#   default    dev build, release build, unit tests, integration tests with the packaged containerd
+#   --strict   all of it: sanitizers, clang, style checks, newer containerds, the cgroup v2 machine;
+#              a skipped test counts as a failure
+#   --quick    release build, its unit tests and the shortest integration tests
+# The last line is "N passed, N failed, N skipped"; the exit code is 0 when nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+top=$PWD
+logs=$top/build/logs
+mode=default
+jobs=$(nproc)
+
+passed=0 failed=0 skipped=0 summary=()
+
+say() { printf '%s\n' "$*"; }
+
+# Adds up what the test runners of one log say about themselves.
+count_log() {
+    awk '
+        /tests passed, [0-9]+ tests? failed out of/ {
+            for (i = 1; i <= NF; i++)
+                if ($i == "passed,") { bad += $(i + 1); good += $NF - $(i + 1) }
+        }
+        /\*\*\*Skipped/ && /Test +#/ { lost++; good-- }
+        /^([a-z0-9.-]+: )?[0-9]+ passed, [0-9]+ failed/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) good += $(i - 1)
+                if ($i ~ /^failed/) bad += $(i - 1)
+                if ($i ~ /^skipped/) lost += $(i - 1)
+            }
+        }
+        END { printf "%d %d %d\n", good, bad, lost }' "$1"
+}
+
+# stage NAME COMMAND...: runs it, times it, counts what it tested (itself, when it counts nothing).
+stage() {
+    local name=$1 log=$logs/$1.log began=$SECONDS rc=0 good bad lost verdict=ok
+    shift
+    wanted "$name" || return 0
+    "$@" </dev/null >"$log" 2>&1 || rc=$?
+    read -r good bad lost < <(count_log "$log")
+    [ "$mode" != strict ] || { bad=$((bad + lost)) lost=0; }
+    if [ "$rc" != 0 ] && [ "$bad" = 0 ]; then
+        bad=1
+    elif [ $((good + bad + lost)) = 0 ]; then
+        good=1
+    fi
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + lost))
+    [ "$bad" = 0 ] || verdict=FAILED
+    printf -v line '%-8s %-22s %5d s   %4d passed %3d failed %3d skipped' \
+        "$verdict" "$name" $((SECONDS - began)) "$good" "$bad" "$lost"
+    summary+=("$line")
+    say "$line"
+    [ "$bad" = 0 ] || { tail -n 80 "$log" | sed 's/^/    | /'; }
+    return "$rc"
+}
+
+only=()
+wanted() {
+    local name
+    [ ${#only[@]} != 0 ] || return 0
+    for name in "${only[@]}"; do
+        [ "$name" != "$1" ] || return 0
+    done
+    return 1
+}
+
+build() { # PRESET [CMAKE_ARG...]
+    local preset=$1
+    shift
+    cmake --preset "$preset" "$@" && cmake --build "build/$preset" -j "$jobs"
+}
+
+unit_tests() { # FOLDER [WRAPPER...]
+    local folder=$1
+    shift
+    "$@" ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs"
+}
+
+# gcc 12's thread sanitizer does not know the address layouts of newer kernels.
+tsan_tests() { unit_tests build/tsan setarch -R; }
+
+clang_build() {
+    CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug \
+        -DCMAKE_COMPILE_WARNING_AS_ERROR=ON &&
+        cmake --build build/clang -j "$jobs"
+}
+
+c_files() { git ls-files '*.c' '*.h'; }
+
+format_check() { c_files | xargs -r clang-format --dry-run --Werror; }
+
+# Includes may only point downward: base < ttrpc, oci, hcs < shim.
+layer_check() {
+    local bad=0 room allowed
+    while read -r room allowed; do
+        if git grep -nE '^#include "(base|ttrpc|oci|hcs|shim)/' -- "$room/*.c" "$room/*.h" |
+            grep -vE "#include \"($allowed)/"; then
+            say "layer_check: $room/ may include only from $allowed"
+            bad=1
+        fi
+    done <<'LAYERS'
+base base
+ttrpc ttrpc|base
+oci oci|base
+hcs hcs|base
+LAYERS
+    return "$bad"
+}
+
+script_check() { git ls-files '*.sh' .ci/run | xargs -r -n1 bash -n; }
+
+install_check() {
+    local root
+    root=$(mktemp -d) || return 1
+    DESTDIR=$root cmake --install build/release --prefix /usr &&
+        (cd "$root" && find . -type f -o -type l) | sort &&
+        [ -x "$root/usr/bin/containerd-shim-hcs-v1" ] && [ -x "$root/usr/bin/shimctl" ]
+    local rc=$?
+    rm -rf "$root"
+    return "$rc"
+}
+
+integration() { # ARG...
+    python3 tests/integration/run.py --bin build/release/bin "$@"
+}
+
+run_stages() {
+    stage packages tests/setup/packages.sh build test containers || true
+    if [ "$mode" != quick ]; then
+        stage dev-build build dev && stage dev-tests unit_tests build/dev
+    fi
+    stage release-build build release && stage release-tests unit_tests build/release
+    if [ "$mode" = strict ]; then
+        [ ! -x build/release/bin/containerd-shim-hcs-v1 ] || stage install install_check
+        stage format format_check
+        stage layers layer_check
+        stage scripts script_check
+        stage clang-build clang_build
+        stage asan-build build asan && stage asan-tests unit_tests build/asan
+        stage tsan-build build tsan && stage tsan-tests tsan_tests
+    fi
+    integration_stages
+}
+
+integration_stages() {
+    [ -f tests/integration/run.py ] && [ -x build/release/bin/containerd-shim-hcs-v1 ] || return 0
+    case $mode in
+    quick) stage integration integration test_run test_start ;;
+    default) stage integration integration --containerd 1.6 ;;
+    strict)
+        stage integration-1.6 integration --strict --containerd 1.6
+        stage integration-1.7 integration --strict --containerd 1.7
+        stage integration-2 integration --strict --containerd 2
+        [ ! -x tests/vm/run.sh ] || stage vm tests/vm/run.sh
+        ;;
+    esac
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --strict) mode=strict ;;
+    --quick) mode=quick ;;
+    -h | --help)
+        sed -n '3,12s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    -*)
+        say "run.sh: unknown option $1" >&2
+        exit 2
+        ;;
+    *) only+=("$1") ;;
+    esac
+    shift
+done
+
+[ "$mode" != strict ] || export SHIM_TEST_STRICT=1
+mkdir -p "$logs"
+run_stages
+say
+printf '%s\n' "${summary[@]}"
+say "total: ${SECONDS} s, logs in build/logs"
+say
+say "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]
