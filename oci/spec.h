@@ -11,16 +11,17 @@
 
 struct json_object; /* json-c's */
 
-#define OCI_SPEC_MAX_BYTES ((size_t)16 * 1024 * 1024) /* containerd's own are some 10 KiB */
-#define OCI_SPEC_MAX_DEPTH 64
+#define OCI_SPEC_MAX_BYTES  ((size_t)16 * 1024 * 1024) /* containerd's own are some 10 KiB */
+#define OCI_SPEC_MAX_DEPTH  64
+#define OCI_SPEC_MAX_VALUES ((size_t)256 * 1024) /* containerd's own have some 1,000 */
 
 /**
  * Parses JSON text: UTF-8, one value, nothing after it, no duplicate keys, no number beyond 64
- * bits (json-c alone would clamp and merge silently).
+ * bits, no NUL in a string (json-c alone would clamp, merge and cut silently).
  *
  * @param what  names the text in errors, e.g. "config.json".
- * @return      0 and *ret_spec, put with json_object_put; SHIM_E_INVALID says what and at which
- * byte offset; SHIM_E_EXHAUSTED over the size limit or out of memory.
+ * @return      0 and *ret, put with json_object_put (NULL for a lone null); SHIM_E_INVALID says
+ * what and at which byte offset; SHIM_E_EXHAUSTED over a limit above or out of memory.
  */
 SHIM_MUST_USE int oci_json_parse(const char *what, const char *text, size_t bytes,
                                  struct json_object **ret, struct shim_error *err);
@@ -34,7 +35,7 @@ void oci_json_putp(struct json_object **j);
 
 /* Look-ups along a path of keys, e.g. {"process", "cwd", NULL}. All return 1 and lend *ret (valid
  * until the spec is put), 0 when a step is absent or null, SHIM_E_INVALID when one has the wrong
- * JSON type (the message names the whole path). */
+ * JSON type or an integer is beyond int64_t (the message names the whole path, not the file). */
 int oci_find(struct json_object *spec, const char *const path[], int json_type,
              struct json_object **ret, struct shim_error *err);
 int oci_find_string(struct json_object *spec, const char *const path[], const char **ret,
