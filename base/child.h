@@ -44,7 +44,7 @@ struct shim_child_fd {
 };
 
 struct shim_spawn {
-    const char *const *argv; /* argv[0] is looked up in PATH unless it has a slash */
+    const char *const *argv; /* argv[0] is looked up in our PATH unless it has a slash */
     const char *const *env;  /* NULL: ours. NOTIFY_SOCKET is always left out */
     const char *cwd;         /* NULL: ours */
     const struct shim_child_fd *fds;
@@ -61,7 +61,7 @@ struct shim_spawn {
  *
  * @param exited  NULL: nobody is told (the reaper still reaps it).
  * @return        0 and *ret_pid; SHIM_E_NOT_FOUND no such program or cwd (message names it:
- *                `exec: "name": not found in $PATH` style); else as the OS failed.
+ *                `exec: "name": executable file not found in $PATH`); else as the OS failed.
  * Blocks until exec. Threads: any.
  */
 SHIM_MUST_USE int shim_child_spawn(const struct shim_spawn *spawn, shim_child_exited *exited,
