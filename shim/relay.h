@@ -7,6 +7,9 @@
  * The life of a shim_io: shim_io_open (parses, starts loggers; says what each stream of the process
  * is to be) → the provider starts the process → shim_io_start (copying begins) → shim_io_exited
  * (the drain step) → shim_io_finish → shim_io_free.
+ *
+ * Threads: any but the loop's own; one at a time for open, start, finish and free of one shim_io.
+ * SIGPIPE must be ignored and the reaper of base/child.h must run (shim_child_init).
  */
 #pragma once
 #include "base/error.h"
@@ -45,9 +48,11 @@ SHIM_MUST_USE int shim_io_start(struct shim_io *io, struct hcs_stdio *stdio,
  * once the client has closed too. Idempotent; success without stdin. Does not block. */
 void shim_io_close_stdin(struct shim_io *io);
 
-/* The process has ended: takes what is in its pipes now (until EAGAIN or EOF, at most 100 ms, only
- * while the reader accepts), then calls done(user) once on the loop's thread. Copying goes on until
- * EOF. Does not block. */
+/* The process has ended: takes what is in its pipes now (until EAGAIN or EOF, a few MiB at most,
+ * only while the reader accepts), then calls done(user) once on the loop's thread. stdin is closed.
+ * Copying goes on until EOF; a console ends once it is empty. Call it once; it may come before or
+ * while shim_io_start is called (the drain step then follows that), and without it done comes with
+ * shim_io_finish. Does not block. */
 void shim_io_exited(struct shim_io *io, void (*done)(void *user), void *user);
 
 /* Waits until everything was copied, at most timeout_ms, then closes all by force and ends a
@@ -55,8 +60,13 @@ void shim_io_exited(struct shim_io *io, void (*done)(void *user), void *user);
  * Blocks. */
 void shim_io_finish(struct shim_io *io, unsigned timeout_ms);
 
-/* Closes whatever is left at once. NULL is a no-op. Blocks for the loop's current step only. */
+/* Closes whatever is left at once; a done() that is due has returned then. NULL is a no-op. Blocks
+ * for the loop's current step only. */
 void shim_io_free(struct shim_io *io);
+
+/* For the end of the program: waits for loggers that shim_io_finish is ending, at most timeout_ms,
+ * then kills those that are left. Blocks. */
+void shim_io_finish_loggers(unsigned timeout_ms);
 
 /* Readiness by SIGUSR1: one line about the streams, for the log. */
 void shim_io_describe(struct shim_io *io, char *buf, size_t buf_bytes);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event queue and its publisher thread. Promises that publishing never waits. */
+#include "shim/events.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "shim/proto/forward.pb-c.h"
+#include "ttrpc/client.h"
+#include <string.h>
+
+enum {
+    CONNECT_TIMEOUT_MS = 5000,
+    FORWARD_TIMEOUT_MS = 5000,
+    RETRY_FIRST_MS = 50,
+    RETRY_MAX_MS = 2000,
+    PUBLISH_TRIES = 5, /* of the publish binary, whose failures cannot be told apart */
+};
+
+struct event {
+    struct event *next;
+    const char *topic;
+    int64_t at_ns;
+    const char *type_url; /* the message's full name, static */
+    size_t bytes;
+    uint8_t value[];
+};
+
+struct shim_events {
+    struct shim_mutex lock;
+    struct shim_cond changed; /* queued, taken, stopping */
+    struct event *head, **tail;
+    unsigned n, dropped;
+    bool stopping;       /* give up when the deadline passes */
+    int64_t deadline_ns; /* for stopping */
+    struct shim_thread thread;
+
+    /* The publisher's own. */
+    char *ns, *ttrpc_address, *publish_binary, *grpc_address;
+    struct ttrpc_client *client; /* NULL: not connected */
+    _Atomic bool lost;           /* the client has lost its connection */
+};
+
+/* --- the queue ------------------------------------------------------------------------------ */
+
+static struct event *make_event(const char *topic, const ProtobufCMessage *message)
+{
+    size_t bytes = protobuf_c_message_get_packed_size(message);
+    struct event *event = malloc(sizeof(*event) + bytes);
+
+    if (!event)
+        return NULL;
+    *event = (struct event){.topic = topic,
+                            .at_ns = shim_realtime_ns(),
+                            .type_url = message->descriptor->name,
+                            .bytes = bytes};
+    protobuf_c_message_pack(message, event->value);
+    return event;
+}
+
+static struct event *pop_locked(struct shim_events *e) SHIM_REQUIRES(e->lock)
+{
+    struct event *event = e->head;
+
+    if (!event)
+        return NULL;
+    e->head = event->next;
+    if (!e->head)
+        e->tail = &e->head;
+    e->n--;
+    return event;
+}
+
+void shim_events_publish(struct shim_events *e, const char *topic, const ProtobufCMessage *message)
+{
+    struct event *event = make_event(topic, message), *oldest = NULL;
+    unsigned dropped = 0;
+
+    if (!event) {
+        shim_log(SHIM_ERROR, "event %s lost: out of memory", topic);
+        return;
+    }
+    shim_lock(&e->lock);
+    if (e->n >= SHIM_EVENTS_QUEUED_MAX) {
+        oldest = pop_locked(e);
+        dropped = ++e->dropped;
+    }
+    *e->tail = event;
+    e->tail = &event->next;
+    e->n++;
+    shim_cond_broadcast(&e->changed);
+    shim_unlock(&e->lock);
+
+    if (oldest)
+        shim_log(SHIM_WARN, "event %s dropped, %u so far: %d wait for containerd", oldest->topic,
+                 dropped, SHIM_EVENTS_QUEUED_MAX);
+    free(oldest);
+}
+
+/* --- over ttrpc ----------------------------------------------------------------------------- */
+
+static void connection_lost(void *user)
+{
+    struct shim_events *e = user;
+
+    e->lost = true;
+}
+
+static int connect_client(struct shim_events *e, struct shim_error *err)
+{
+    if (e->client && !e->lost)
+        return 0;
+    ttrpc_client_free(e->client);
+    e->client = NULL;
+    e->lost = false;
+    return ttrpc_client_connect(e->ttrpc_address, CONNECT_TIMEOUT_MS, connection_lost, e,
+                                &e->client, err);
+}
+
+static int forward(struct shim_events *e, struct event *event, struct shim_error *err)
+{
+    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Any any = PB__ANY__INIT;
+    Forward__Envelope envelope = FORWARD__ENVELOPE__INIT;
+    Forward__ForwardRequest request = FORWARD__FORWARD_REQUEST__INIT;
+    struct ttrpc_metadata metadata = {"containerd-namespace-ttrpc", e->ns};
+    struct ttrpc_call_options options = {
+        .timeout_ns = FORWARD_TIMEOUT_MS * SHIM_NS_PER_MS, .metadata = &metadata, .n_metadata = 1};
+    ProtobufCMessage *answer = NULL;
+    int r = connect_client(e, err);
+
+    if (r < 0)
+        return shim_wrap(err, SHIM_E_UNAVAILABLE, "connect to containerd at %s", e->ttrpc_address);
+    at.seconds = event->at_ns / SHIM_NS_PER_S;
+    at.nanos = (int32_t)(event->at_ns % SHIM_NS_PER_S);
+    any.type_url = (char *)event->type_url;
+    any.value = (ProtobufCBinaryData){.len = event->bytes, .data = event->value};
+    envelope.timestamp = &at;
+    envelope.namespace_ = e->ns;
+    envelope.topic = (char *)event->topic;
+    envelope.event = &any;
+    request.envelope = &envelope;
+    r = ttrpc_client_call(e->client, &forward__events__descriptor, "Forward", &request.base,
+                          &options, &answer, err);
+    if (answer)
+        protobuf_c_message_free_unpacked(answer, NULL);
+    return r;
+}
+
+/* Whether trying again can help: a daemon that is away or busy, not one that refuses the event. */
+static bool worth_retrying(int code)
+{
+    return code != SHIM_E_INVALID && code != SHIM_E_UNIMPLEMENTED && code != SHIM_E_EXHAUSTED;
+}
+
+/* --- by the publish binary ------------------------------------------------------------------ */
+
+static int run_publish_binary(struct shim_events *e, struct event *event, struct shim_error *err)
+{
+    const char *argv[] = {e->publish_binary, "--address",   e->grpc_address, "publish", "--topic",
+                          event->topic,      "--namespace", e->ns,           NULL};
+    cleanup_run_result struct shim_run_result result = {0};
+    Pb__Any any = PB__ANY__INIT;
+    cleanup_free uint8_t *packed = NULL;
+    struct shim_run run = {
+        .spawn.argv = argv, .output_limit_bytes = 4096, .timeout_ms = FORWARD_TIMEOUT_MS};
+    int r;
+
+    any.type_url = (char *)event->type_url;
+    any.value = (ProtobufCBinaryData){.len = event->bytes, .data = event->value};
+    packed = malloc(pb__any__get_packed_size(&any) + 1);
+    if (!packed)
+        return shim_fail_memory(err);
+    run.input = packed;
+    run.input_bytes = pb__any__pack(&any, packed);
+    r = shim_child_run(&run, &result, err);
+    if (r == 0 && result.exit.status != 0)
+        r = shim_fail(err, SHIM_E_UNAVAILABLE, "%s publish: exit status %u: %s", e->publish_binary,
+                      result.exit.status, shim_buf_str(&result.error));
+    return r;
+}
+
+/* --- the thread ----------------------------------------------------------------------------- */
+
+static bool out_of_time_locked(struct shim_events *e) SHIM_REQUIRES(e->lock)
+{
+    return e->stopping && shim_monotonic_ns() >= e->deadline_ns;
+}
+
+/* Waits for an event; NULL when stopping and none is left, or no time for it. */
+static struct event *next_event(struct shim_events *e)
+{
+    struct event *event = NULL;
+
+    shim_lock(&e->lock);
+    while (!e->head && !e->stopping)
+        shim_cond_wait(&e->changed, &e->lock);
+    if (!out_of_time_locked(e))
+        event = pop_locked(e);
+    shim_unlock(&e->lock);
+    return event;
+}
+
+/* False when it is time to give up. */
+static bool pause_before_retry(struct shim_events *e, unsigned wait_ms)
+{
+    int64_t until = shim_monotonic_ns() + wait_ms * SHIM_NS_PER_MS;
+    bool go_on;
+
+    shim_lock(&e->lock);
+    while (shim_monotonic_ns() < until && !out_of_time_locked(e)) {
+        int64_t wake = e->stopping && e->deadline_ns < until ? e->deadline_ns : until;
+
+        shim_cond_wait_until(&e->changed, &e->lock, wake);
+    }
+    go_on = !out_of_time_locked(e);
+    shim_unlock(&e->lock);
+    return go_on;
+}
+
+static int publish_once(struct shim_events *e, struct event *event, struct shim_error *err)
+{
+    if (*e->ttrpc_address)
+        return forward(e, event, err);
+    if (*e->publish_binary)
+        return run_publish_binary(e, event, err);
+    return shim_fail(err, SHIM_E_UNIMPLEMENTED, "containerd named no address to publish to");
+}
+
+static void publish_event(struct shim_events *e, struct event *event)
+{
+    unsigned wait_ms = RETRY_FIRST_MS, tries = 0;
+    struct shim_error err;
+
+    for (;;) {
+        int r = publish_once(e, event, &err);
+
+        tries++;
+        if (r == 0)
+            return;
+        if (!worth_retrying(r) || (!*e->ttrpc_address && tries >= PUBLISH_TRIES))
+            break;
+        if (tries == 1)
+            shim_log(SHIM_WARN, "event %s not published, will retry: %s", event->topic, err.msg);
+        if (!pause_before_retry(e, wait_ms))
+            break;
+        wait_ms = wait_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait_ms * 2;
+    }
+    shim_log(*e->ttrpc_address || *e->publish_binary ? SHIM_ERROR : SHIM_DEBUG,
+             "event %s lost after %u tries: %s", event->topic, tries, err.msg);
+}
+
+static void publisher(void *arg)
+{
+    struct shim_events *e = arg;
+    struct event *event;
+
+    while ((event = next_event(e))) {
+        publish_event(e, event);
+        free(event);
+    }
+    ttrpc_client_free(e->client);
+    e->client = NULL;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static void free_events(struct shim_events *e)
+{
+    unsigned lost = 0;
+
+    while (e->head) {
+        struct event *event = e->head;
+
+        e->head = event->next;
+        free(event);
+        lost++;
+    }
+    if (lost > 0)
+        shim_log(SHIM_ERROR, "%u events lost: containerd was away until the end", lost);
+    free(e->ns);
+    free(e->ttrpc_address);
+    free(e->publish_binary);
+    free(e->grpc_address);
+    shim_cond_done(&e->changed);
+    shim_mutex_done(&e->lock);
+    free(e);
+}
+
+int shim_events_new(const struct shim_events_config *config, struct shim_events **ret,
+                    struct shim_error *err)
+{
+    struct shim_events *e = calloc(1, sizeof(*e));
+    int r;
+
+    if (!e)
+        return shim_fail_memory(err);
+    shim_mutex_init(&e->lock);
+    shim_cond_init(&e->changed);
+    e->tail = &e->head;
+    e->ns = shim_strdup0(config->ns);
+    e->ttrpc_address = shim_strdup0(config->ttrpc_address);
+    e->publish_binary = shim_strdup0(config->publish_binary);
+    e->grpc_address = shim_strdup0(config->grpc_address);
+    if (!e->ns || !e->ttrpc_address || !e->publish_binary || !e->grpc_address)
+        r = shim_fail_memory(err);
+    else
+        r = shim_thread_start("events", 0, publisher, e, &e->thread, err);
+    if (r < 0) {
+        free_events(e);
+        return r;
+    }
+    *ret = e;
+    return 0;
+}
+
+void shim_events_free(struct shim_events *e, unsigned timeout_ms)
+{
+    if (!e)
+        return;
+    shim_lock(&e->lock);
+    e->stopping = true;
+    e->deadline_ns = shim_monotonic_ns() + timeout_ms * SHIM_NS_PER_MS;
+    shim_cond_broadcast(&e->changed);
+    shim_unlock(&e->lock);
+    shim_thread_join(&e->thread);
+    free_events(e);
+}
+
+void shim_events_count(struct shim_events *e, unsigned *ret_queued, unsigned *ret_dropped)
+{
+    shim_lock(&e->lock);
+    *ret_queued = e->n;
+    *ret_dropped = e->dropped;
+    shim_unlock(&e->lock);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Publishes events to containerd, in order, from one thread and one bounded queue. No caller ever
+ * waits for containerd: while it is away the head of the queue is retried, and beyond the bound
+ * the oldest event is dropped and counted in the log.
+ * Threads: any. Lock order: may be called with shim_tasks.lock held; its own lock is a leaf.
+ */
+#pragma once
+#include "base/error.h"
+#include <protobuf-c/protobuf-c.h>
+
+struct shim_events; /* opaque */
+
+#define SHIM_EVENTS_QUEUED_MAX 4096
+
+struct shim_events_config { /* borrowed for the call */
+    const char *ns;
+    const char *ttrpc_address;  /* of containerd; "" where not given: the publish binary serves */
+    const char *publish_binary; /* containerd itself; "" where not given */
+    const char *grpc_address;   /* for the publish binary */
+};
+SHIM_MUST_USE int shim_events_new(const struct shim_events_config *config, struct shim_events **ret,
+                                  struct shim_error *err);
+
+/* Queues a copy, stamped with the time. The topic is borrowed and must be static ("/tasks/exit").
+ * An event that cannot be queued for want of memory is logged. */
+void shim_events_publish(struct shim_events *e, const char *topic, const ProtobufCMessage *event);
+
+/* Waits until the queue is empty, at most timeout_ms, then ends the thread and frees. */
+void shim_events_free(struct shim_events *e, unsigned timeout_ms);
+
+/* Queued, and dropped so far: for the state dump. */
+void shim_events_count(struct shim_events *e, unsigned *ret_queued, unsigned *ret_dropped);

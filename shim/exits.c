@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How processes end: exits are recorded, waiters answered, output drained, events put in order. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "shim/proto/events.pb-c.h"
+#include "shim/proto/task.pb-c.h"
+#include "shim/shim.h"
+#include "ttrpc/server.h"
+
+/* One parked Wait. */
+struct shim_waiter {
+    struct shim_waiter *next;
+    struct ttrpc_call *call;
+    ProtobufCClosure reply;
+    struct shim_process *process; /* a reference */
+    bool queued, gone;
+};
+
+#define SIGNAL_KILL 9
+
+/* --- events --------------------------------------------------------------------------------- */
+
+static bool is_init(const struct shim_process *p)
+{
+    return p == p->task->init;
+}
+
+static void publish_exit_locked(struct shim_process *p)
+{
+    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Events__TaskExit event = EVENTS__TASK_EXIT__INIT;
+
+    at.seconds = p->exit.at_ns / SHIM_NS_PER_S;
+    at.nanos = (int32_t)(p->exit.at_ns % SHIM_NS_PER_S);
+    event.container_id = p->task->id;
+    event.id = is_init(p) ? p->task->id : p->exec_id;
+    event.pid = p->pid;
+    event.exit_status = p->exit.status;
+    event.exited_at = &at;
+    shim_events_publish(p->task->shim->events, "/tasks/exit", &event.base);
+    p->exit_queued = true;
+}
+
+/* Whether an exec's exit event is still to come. */
+static bool exit_due_locked(const struct shim_process *p)
+{
+    return p->exit_comes && !p->exit_queued;
+}
+
+/* The exits that may be published now: init's is the last of its container. */
+static void publish_exits_locked(struct shim_task *task)
+{
+    bool due = false;
+
+    if (task->init->state == SHIM_DELETED)
+        return; /* its last event is out, or it never had one */
+    for (struct shim_process *p = task->execs; p; p = p->next) {
+        if (p->drained && !p->exit_queued)
+            publish_exit_locked(p);
+        due |= exit_due_locked(p);
+    }
+    if (!due && task->init->drained && !task->init->exit_queued)
+        publish_exit_locked(task->init);
+    shim_cond_broadcast(&task->shim->tasks.changed);
+}
+
+/* --- waiting -------------------------------------------------------------------------------- */
+
+/* Frees the waiter. With no lock held; the call's `gone` is over once it is answered. */
+static void answer_waiter(struct shim_waiter *w, const struct hcs_exit *exit)
+{
+    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Task__WaitResponse answer = TASK__WAIT_RESPONSE__INIT;
+
+    at.seconds = exit->at_ns / SHIM_NS_PER_S;
+    at.nanos = (int32_t)(exit->at_ns % SHIM_NS_PER_S);
+    answer.exit_status = exit->status;
+    answer.exited_at = exit->at_ns ? &at : NULL;
+    w->reply(&answer.base, w->call);
+    shim_process_put(w->process);
+    free(w);
+}
+
+static void answer_waiters(struct shim_waiter *list, const struct hcs_exit *exit)
+{
+    while (list) {
+        struct shim_waiter *w = list;
+
+        list = w->next;
+        answer_waiter(w, exit);
+    }
+}
+
+static struct shim_waiter *take_waiters_locked(struct shim_process *p)
+{
+    struct shim_waiter *list = shim_take(p->waiters);
+
+    for (struct shim_waiter *w = list; w; w = w->next)
+        w->queued = false;
+    return list;
+}
+
+static void drop_waiter(struct shim_waiter *w)
+{
+    ttrpc_call_fail(w->call, SHIM_E_CANCELED, "context canceled");
+    shim_process_put(w->process);
+    free(w);
+}
+
+/* Nobody waits for this Wait any more. */
+static void waiter_gone(struct ttrpc_call *call, void *user)
+{
+    struct shim_waiter *w = user;
+    struct shim_tasks *tasks = &w->process->task->shim->tasks;
+    bool was_queued;
+
+    (void)call;
+    shim_lock(&tasks->lock);
+    w->gone = true;
+    was_queued = w->queued;
+    for (struct shim_waiter **at = &w->process->waiters; was_queued && *at; at = &(*at)->next) {
+        if (*at == w) {
+            *at = w->next;
+            break;
+        }
+    }
+    w->queued = false;
+    shim_unlock(&tasks->lock);
+    if (was_queued)
+        drop_waiter(w);
+}
+
+void shim_process_wait(struct shim_process *p, struct shim_request *request)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    struct shim_waiter *w = calloc(1, sizeof(*w));
+    bool over, gone;
+
+    if (!w) {
+        shim_request_fail(request,
+                          &(struct shim_error){.code = SHIM_E_EXHAUSTED, .msg = "out of memory"});
+        return;
+    }
+    w->reply = request->reply;
+    w->process = p;
+    w->call = shim_request_detach(request);
+    shim_lock(&tasks->lock);
+    p->refs++;
+    shim_unlock(&tasks->lock);
+    ttrpc_call_on_gone(w->call, waiter_gone, w);
+
+    shim_lock(&tasks->lock);
+    gone = w->gone;
+    over = p->state == SHIM_STOPPED || p->state == SHIM_DELETED || p->failed;
+    if (!gone && !over) {
+        w->queued = true;
+        w->next = p->waiters;
+        p->waiters = w;
+    }
+    shim_unlock(&tasks->lock);
+    if (gone)
+        drop_waiter(w);
+    else if (over)
+        answer_waiter(w, &p->exit);
+}
+
+/* --- ending --------------------------------------------------------------------------------- */
+
+/* What only a worker can do after init's exit: end what the kernel has not ended with it. */
+static void end_leftovers(struct shim_work *work)
+{
+    struct shim_process *init = shim_container_of(work, struct shim_process, work);
+    struct shim_task *task = init->task;
+    struct shim_error err;
+
+    if (hcs_system_signal_all(task->system, SIGNAL_KILL, &err) < 0 && err.code != SHIM_E_NOT_FOUND)
+        shim_log(SHIM_WARN, "task=%s: processes left by init not killed: %s", task->id, err.msg);
+    shim_process_put(init);
+}
+
+static void drained(void *user)
+{
+    struct shim_process *p = user;
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+
+    shim_lock(&tasks->lock);
+    p->drained = true;
+    publish_exits_locked(p->task);
+    shim_unlock(&tasks->lock);
+    shim_process_put(p); /* the exit's reference */
+}
+
+struct ending {
+    struct shim_waiter *waiters;
+    struct hcs_exit exit;
+    bool leftovers;
+};
+
+static void end_locked(struct shim_process *p, struct ending *ret)
+{
+    *ret = (struct ending){.exit = p->exit};
+    if (is_init(p)) {
+        ret->leftovers = !p->task->private_pids || p->state == SHIM_PAUSED;
+        if (ret->leftovers)
+            p->refs++;
+    }
+    if (p->state != SHIM_DELETED)
+        p->state = SHIM_STOPPED;
+    ret->waiters = take_waiters_locked(p);
+    shim_cond_broadcast(&p->task->shim->tasks.changed);
+}
+
+static void end_unlocked(struct shim_process *p, struct ending *ending)
+{
+    answer_waiters(ending->waiters, &ending->exit);
+    if (ending->leftovers) {
+        p->work.fn = end_leftovers;
+        shim_workers_run(p->task->shim->workers, &p->work, true);
+    }
+    if (p->io)
+        shim_io_exited(p->io, drained, p);
+    else
+        drained(p);
+}
+
+void shim_process_exited(struct hcs_process *hcs, const struct hcs_exit *exit, void *user)
+{
+    struct shim_process *p = user;
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    struct ending ending;
+    bool held;
+
+    (void)hcs;
+    shim_lock(&tasks->lock);
+    p->exit = *exit;
+    held = p->starting;
+    if (held)
+        p->exit_held = true;
+    else
+        end_locked(p, &ending);
+    shim_unlock(&tasks->lock);
+    if (!held)
+        end_unlocked(p, &ending);
+}
+
+/* --- starting ------------------------------------------------------------------------------- */
+
+int shim_start_begin(struct shim_process *p, enum shim_state from, struct shim_error *err)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    enum shim_state state;
+    bool starting;
+
+    shim_lock(&tasks->lock);
+    state = p->state;
+    starting = p->starting;
+    if (state == from && !starting) {
+        p->starting = true;
+        p->failed = false;
+    }
+    shim_unlock(&tasks->lock);
+    if (state != from || starting)
+        return shim_fail(err, SHIM_E_UNKNOWN, "cannot start a %s process",
+                         starting ? "starting" : shim_state_name(state));
+    return 0;
+}
+
+void shim_start_done(struct shim_process *p, enum shim_state state, const char *topic,
+                     const ProtobufCMessage *event)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    struct ending ending;
+    bool ended;
+
+    shim_lock(&tasks->lock);
+    p->starting = false;
+    p->state = state;
+    shim_events_publish(p->task->shim->events, topic, event);
+    ended = p->exit_held;
+    p->exit_held = false;
+    if (ended)
+        end_locked(p, &ending);
+    shim_cond_broadcast(&tasks->changed);
+    shim_unlock(&tasks->lock);
+    if (ended)
+        end_unlocked(p, &ending);
+}
+
+void shim_start_failed(struct shim_process *p)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    struct shim_waiter *waiters = NULL;
+    struct ending ending;
+    bool ended;
+
+    shim_lock(&tasks->lock);
+    p->starting = false;
+    ended = p->exit_held;
+    p->exit_held = false;
+    if (ended) {
+        end_locked(p, &ending);
+    } else if (!p->exit_comes) {
+        p->failed = true;
+        waiters = take_waiters_locked(p);
+    }
+    publish_exits_locked(p->task); /* init's may have waited for this one */
+    shim_unlock(&tasks->lock);
+
+    if (ended)
+        end_unlocked(p, &ending);
+    answer_waiters(waiters, &(struct hcs_exit){0});
+}
+
+void shim_process_set_hcs(struct shim_process *p, struct hcs_process *hcs)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    uint32_t pid = hcs_process_pid(hcs);
+
+    shim_lock(&tasks->lock);
+    p->hcs = hcs;
+    p->pid = pid;
+    shim_unlock(&tasks->lock);
+}
+
+void shim_exit_expect(struct shim_process *p)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+
+    shim_lock(&tasks->lock);
+    p->exit_comes = true;
+    p->refs++;
+    shim_unlock(&tasks->lock);
+}
+
+void shim_exit_forget(struct shim_process *p)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+
+    shim_lock(&tasks->lock);
+    p->exit_comes = false;
+    shim_unlock(&tasks->lock);
+    shim_process_put(p);
+}
+
+/* --- settling ------------------------------------------------------------------------------- */
+
+static bool settled_locked(struct shim_task *task)
+{
+    for (struct shim_process *p = task->execs; p; p = p->next)
+        if (exit_due_locked(p))
+            return false;
+    return !exit_due_locked(task->init);
+}
+
+void shim_task_settle(struct shim_task *task, unsigned timeout_ms)
+{
+    struct shim_tasks *tasks = &task->shim->tasks;
+    int64_t deadline = shim_monotonic_ns() + timeout_ms * SHIM_NS_PER_MS;
+
+    shim_lock(&tasks->lock);
+    while (!settled_locked(task) && shim_cond_wait_until(&tasks->changed, &tasks->lock, deadline))
+        continue;
+    for (struct shim_process *p = task->execs; p; p = p->next)
+        if (p->state == SHIM_STOPPED && exit_due_locked(p))
+            publish_exit_locked(p);
+    if (task->init->state == SHIM_STOPPED && exit_due_locked(task->init))
+        publish_exit_locked(task->init);
+    shim_unlock(&tasks->lock);
+}

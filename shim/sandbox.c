@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A trivial sandbox service: the shim itself is the sandbox, so that containerd's `shim` sandboxer
+ * finds what it asks for. It has no process of its own; its containers are ordinary tasks.
+ */
+#include "base/clock.h"
+#include "base/str.h"
+#include "shim/daemon.h"
+#include "shim/proto/sandbox.pb-c.h"
+#include "shim/shim.h"
+#include "ttrpc/server.h"
+#include <string.h>
+
+/* One parked WaitSandbox. */
+struct sandbox_waiter {
+    struct sandbox_waiter *next;
+    struct ttrpc_call *call;
+    ProtobufCClosure reply;
+    struct shim_sandbox *sandbox;
+    bool queued, gone;
+};
+
+struct shim_sandbox {
+    Sandbox__Sandbox_Service service; /* first: methods get it */
+    struct shim *shim;
+    struct shim_mutex lock; /* a leaf */
+    char *id;               /* NULL: none created */
+    int64_t created_ns, exited_ns;
+    bool started;
+    struct sandbox_waiter *waiters;
+};
+
+static struct shim_sandbox *of(Sandbox__Sandbox_Service *service)
+{
+    return shim_container_of(service, struct shim_sandbox, service);
+}
+
+static void set_time(Pb__Timestamp *at, int64_t ns)
+{
+    at->seconds = ns / SHIM_NS_PER_S;
+    at->nanos = (int32_t)(ns % SHIM_NS_PER_S);
+}
+
+/* Fails the call unless `id` is our sandbox. */
+static bool known(struct shim_sandbox *s, const char *id, struct ttrpc_call *call)
+{
+    struct shim_error err;
+    bool same;
+
+    shim_lock(&s->lock);
+    same = s->id && strcmp(s->id, id) == 0;
+    shim_unlock(&s->lock);
+    if (!same) {
+        shim_fail(&err, SHIM_E_NOT_FOUND, "sandbox %s: not found", id);
+        ttrpc_call_fail(call, err.code, err.msg);
+    }
+    return same;
+}
+
+/* --- waiting -------------------------------------------------------------------------------- */
+
+static void answer_waiter(struct sandbox_waiter *w, int64_t exited_ns)
+{
+    Sandbox__WaitSandboxResponse answer = SANDBOX__WAIT_SANDBOX_RESPONSE__INIT;
+    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+
+    set_time(&at, exited_ns);
+    answer.exited_at = &at;
+    w->reply(&answer.base, w->call);
+    free(w);
+}
+
+static void waiter_gone(struct ttrpc_call *call, void *user)
+{
+    struct sandbox_waiter *w = user;
+    struct shim_sandbox *s = w->sandbox;
+    bool was_queued;
+
+    shim_lock(&s->lock);
+    w->gone = true;
+    was_queued = w->queued;
+    for (struct sandbox_waiter **at = &s->waiters; was_queued && *at; at = &(*at)->next) {
+        if (*at == w) {
+            *at = w->next;
+            break;
+        }
+    }
+    shim_unlock(&s->lock);
+    if (was_queued) {
+        ttrpc_call_fail(call, SHIM_E_CANCELED, "context canceled");
+        free(w);
+    }
+}
+
+static void sandbox_wait_sandbox(Sandbox__Sandbox_Service *service,
+                                 const Sandbox__WaitSandboxRequest *in,
+                                 Sandbox__WaitSandboxResponse_Closure closure, void *data)
+{
+    struct shim_sandbox *s = of(service);
+    struct sandbox_waiter *w;
+    int64_t exited_ns;
+
+    if (!known(s, in->sandbox_id, data))
+        return;
+    w = calloc(1, sizeof(*w));
+    if (!w) {
+        ttrpc_call_fail(data, SHIM_E_EXHAUSTED, "out of memory");
+        return;
+    }
+    *w = (struct sandbox_waiter){.call = data, .reply = (ProtobufCClosure)closure, .sandbox = s};
+    ttrpc_call_release_request(w->call);
+    ttrpc_call_on_gone(w->call, waiter_gone, w);
+    shim_lock(&s->lock);
+    exited_ns = s->exited_ns;
+    w->queued = !exited_ns && !w->gone;
+    if (w->queued) {
+        w->next = s->waiters;
+        s->waiters = w;
+    }
+    shim_unlock(&s->lock);
+    if (exited_ns || w->gone)
+        answer_waiter(w, exited_ns);
+}
+
+/* The sandbox ends: everybody who waits for that is told. */
+static void stop(struct shim_sandbox *s)
+{
+    struct sandbox_waiter *list;
+    int64_t exited_ns;
+
+    shim_lock(&s->lock);
+    if (!s->exited_ns)
+        s->exited_ns = shim_realtime_ns();
+    exited_ns = s->exited_ns;
+    list = shim_take(s->waiters);
+    for (struct sandbox_waiter *w = list; w; w = w->next)
+        w->queued = false;
+    shim_unlock(&s->lock);
+    while (list) {
+        struct sandbox_waiter *w = list;
+
+        list = w->next;
+        answer_waiter(w, exited_ns);
+    }
+}
+
+/* --- the other methods ---------------------------------------------------------------------- */
+
+static void sandbox_create_sandbox(Sandbox__Sandbox_Service *service,
+                                   const Sandbox__CreateSandboxRequest *in,
+                                   Sandbox__CreateSandboxResponse_Closure closure, void *data)
+{
+    Sandbox__CreateSandboxResponse answer = SANDBOX__CREATE_SANDBOX_RESPONSE__INIT;
+    struct shim_sandbox *s = of(service);
+    char *id = strdup(in->sandbox_id);
+    bool exists;
+
+    shim_lock(&s->lock);
+    exists = s->id != NULL;
+    if (!exists)
+        s->id = shim_take(id);
+    shim_unlock(&s->lock);
+    free(id);
+    if (exists)
+        ttrpc_call_fail(data, SHIM_E_EXISTS, "this shim has a sandbox: already exists");
+    else
+        closure(&answer, data);
+}
+
+static void sandbox_start_sandbox(Sandbox__Sandbox_Service *service,
+                                  const Sandbox__StartSandboxRequest *in,
+                                  Sandbox__StartSandboxResponse_Closure closure, void *data)
+{
+    Sandbox__StartSandboxResponse answer = SANDBOX__START_SANDBOX_RESPONSE__INIT;
+    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    struct shim_sandbox *s = of(service);
+
+    if (!known(s, in->sandbox_id, data))
+        return;
+    shim_lock(&s->lock);
+    s->started = true;
+    if (!s->created_ns)
+        s->created_ns = shim_realtime_ns();
+    set_time(&at, s->created_ns);
+    shim_unlock(&s->lock);
+    answer.pid = shim_daemon_pid();
+    answer.created_at = &at;
+    closure(&answer, data);
+}
+
+static void sandbox_platform(Sandbox__Sandbox_Service *service, const Sandbox__PlatformRequest *in,
+                             Sandbox__PlatformResponse_Closure closure, void *data)
+{
+    Sandbox__PlatformResponse answer = SANDBOX__PLATFORM_RESPONSE__INIT;
+    Sandbox__Platform platform = SANDBOX__PLATFORM__INIT;
+
+    (void)service;
+    (void)in; /* also asked before the sandbox is created */
+    platform.os = (char *)shim_os_name();
+    platform.architecture = (char *)shim_architecture_name();
+    answer.platform = &platform;
+    closure(&answer, data);
+}
+
+static void sandbox_stop_sandbox(Sandbox__Sandbox_Service *service,
+                                 const Sandbox__StopSandboxRequest *in,
+                                 Sandbox__StopSandboxResponse_Closure closure, void *data)
+{
+    Sandbox__StopSandboxResponse answer = SANDBOX__STOP_SANDBOX_RESPONSE__INIT;
+
+    if (!known(of(service), in->sandbox_id, data))
+        return;
+    stop(of(service));
+    closure(&answer, data);
+}
+
+static void sandbox_sandbox_status(Sandbox__Sandbox_Service *service,
+                                   const Sandbox__SandboxStatusRequest *in,
+                                   Sandbox__SandboxStatusResponse_Closure closure, void *data)
+{
+    Sandbox__SandboxStatusResponse answer = SANDBOX__SANDBOX_STATUS_RESPONSE__INIT;
+    Pb__Timestamp created = PB__TIMESTAMP__INIT, exited = PB__TIMESTAMP__INIT;
+    struct shim_sandbox *s = of(service);
+    bool ready;
+
+    if (!known(s, in->sandbox_id, data))
+        return;
+    shim_lock(&s->lock);
+    ready = s->started && !s->exited_ns;
+    set_time(&created, s->created_ns);
+    set_time(&exited, s->exited_ns);
+    answer.created_at = s->created_ns ? &created : NULL;
+    answer.exited_at = s->exited_ns ? &exited : NULL;
+    shim_unlock(&s->lock);
+    answer.sandbox_id = in->sandbox_id;
+    answer.pid = shim_daemon_pid();
+    answer.state = (char *)(ready ? "SANDBOX_READY" : "SANDBOX_NOTREADY");
+    closure(&answer, data);
+}
+
+static void sandbox_ping_sandbox(Sandbox__Sandbox_Service *service, const Sandbox__PingRequest *in,
+                                 Sandbox__PingResponse_Closure closure, void *data)
+{
+    Sandbox__PingResponse answer = SANDBOX__PING_RESPONSE__INIT;
+
+    if (known(of(service), in->sandbox_id, data))
+        closure(&answer, data);
+}
+
+static void end_after_reply(void *user)
+{
+    shim_end(user);
+}
+
+static void sandbox_shutdown_sandbox(Sandbox__Sandbox_Service *service,
+                                     const Sandbox__ShutdownSandboxRequest *in,
+                                     Sandbox__ShutdownSandboxResponse_Closure closure, void *data)
+{
+    Sandbox__ShutdownSandboxResponse answer = SANDBOX__SHUTDOWN_SANDBOX_RESPONSE__INIT;
+    struct shim_sandbox *s = of(service);
+
+    (void)in; /* a sandbox that was never created is shut down too */
+    stop(s);
+    if (shim_tasks_empty(s->shim))
+        ttrpc_call_on_sent(data, end_after_reply, s->shim);
+    closure(&answer, data);
+}
+
+static void sandbox_sandbox_metrics(Sandbox__Sandbox_Service *service,
+                                    const Sandbox__SandboxMetricsRequest *in,
+                                    Sandbox__SandboxMetricsResponse_Closure closure, void *data)
+{
+    (void)closure;
+    if (known(of(service), in->sandbox_id, data))
+        ttrpc_call_fail(data, SHIM_E_UNIMPLEMENTED,
+                        "SandboxMetrics: the sandbox has no process of its own: not implemented");
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+int shim_sandbox_new(struct shim *shim, struct shim_sandbox **ret, struct shim_error *err)
+{
+    struct shim_sandbox *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return shim_fail_memory(err);
+    s->service = (Sandbox__Sandbox_Service)SANDBOX__SANDBOX__INIT(sandbox_);
+    s->shim = shim;
+    shim_mutex_init(&s->lock);
+    *ret = s;
+    return 0;
+}
+
+ProtobufCService *shim_sandbox_service(struct shim_sandbox *s)
+{
+    return &s->service.base;
+}

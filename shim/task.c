@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of tasks and their processes, references, and the operation slot. */
+#include "shim/task.h"
+#include "base/str.h"
+#include "shim/shim.h"
+#include <string.h>
+
+const char *shim_state_name(enum shim_state state)
+{
+    static const char *const names[] = {"creating", "created", "running", "pausing",
+                                        "paused",   "stopped", "deleted"};
+
+    return names[state];
+}
+
+void shim_tasks_init(struct shim_tasks *tasks)
+{
+    shim_mutex_init(&tasks->lock);
+    shim_cond_init(&tasks->changed);
+}
+
+void shim_tasks_done(struct shim_tasks *tasks)
+{
+    shim_cond_done(&tasks->changed);
+    shim_mutex_done(&tasks->lock);
+}
+
+/* --- references ----------------------------------------------------------------------------- */
+
+static void free_task(struct shim_work *work)
+{
+    struct shim_task *task = shim_container_of(work, struct shim_task, work);
+
+    hcs_system_free(task->system);
+    oci_options_done(&task->options);
+    free(task->id);
+    free(task->bundle);
+    free(task->rootfs);
+    free(task->checkpoint);
+    free(task);
+}
+
+static bool task_put_locked(struct shim_task *task)
+{
+    return --task->refs == 0;
+}
+
+void shim_task_put(struct shim_task *task)
+{
+    struct shim_workers *workers;
+    bool last;
+
+    if (!task)
+        return;
+    workers = task->shim->workers;
+    shim_lock(&task->shim->tasks.lock);
+    last = task_put_locked(task);
+    shim_unlock(&task->shim->tasks.lock);
+    if (last)
+        shim_workers_run(workers, &task->work, true);
+}
+
+static void free_process(struct shim_work *work)
+{
+    struct shim_process *p = shim_container_of(work, struct shim_process, work);
+    struct shim_task *task = p->task;
+
+    if (*p->exec_id)
+        hcs_process_free(p->hcs);
+    shim_io_free(p->io);
+    free(p->exec_id);
+    free(p->stdin_path);
+    free(p->stdout_path);
+    free(p->stderr_path);
+    free(p);
+    shim_task_put(task);
+}
+
+/* The last reference can go on the relay's thread, which must not wait for itself: a worker frees.
+ */
+void shim_process_put(struct shim_process *p)
+{
+    struct shim *shim;
+    bool last;
+
+    if (!p)
+        return;
+    shim = p->task->shim;
+    shim_lock(&shim->tasks.lock);
+    last = --p->refs == 0;
+    shim_unlock(&shim->tasks.lock);
+    if (!last)
+        return;
+    p->work.fn = free_process;
+    shim_workers_run(shim->workers, &p->work, true);
+}
+
+/* --- finding -------------------------------------------------------------------------------- */
+
+static struct shim_task *find_task_locked(struct shim *shim, const char *id)
+{
+    struct shim_task *task;
+
+    for (task = shim->tasks.list; task; task = task->next)
+        if (shim_str_equal(task->id, id))
+            return task;
+    return NULL;
+}
+
+static struct shim_process *find_exec_locked(struct shim_task *task, const char *exec_id)
+{
+    struct shim_process *p;
+
+    for (p = task->execs; p; p = p->next)
+        if (shim_str_equal(p->exec_id, exec_id))
+            return p;
+    return NULL;
+}
+
+static int fail_no_task(struct shim_error *err, const char *id)
+{
+    return shim_fail(err, SHIM_E_NOT_FOUND, "container %s: not found", id ? id : "");
+}
+
+int shim_task_find_any(struct shim *shim, const char *id, struct shim_task **ret,
+                       struct shim_error *err)
+{
+    struct shim_task *task;
+
+    shim_lock(&shim->tasks.lock);
+    task = find_task_locked(shim, id);
+    if (task)
+        task->refs++;
+    shim_unlock(&shim->tasks.lock);
+    if (!task)
+        return fail_no_task(err, id);
+    *ret = task;
+    return 0;
+}
+
+int shim_task_find(struct shim *shim, const char *id, struct shim_task **ret,
+                   struct shim_error *err)
+{
+    struct shim_task *task;
+
+    shim_lock(&shim->tasks.lock);
+    task = find_task_locked(shim, id);
+    if (task && task->init->state == SHIM_CREATING)
+        task = NULL;
+    if (task)
+        task->refs++;
+    shim_unlock(&shim->tasks.lock);
+    if (!task)
+        return fail_no_task(err, id);
+    *ret = task;
+    return 0;
+}
+
+int shim_process_find(struct shim *shim, const char *id, const char *exec_id,
+                      struct shim_process **ret, struct shim_error *err)
+{
+    cleanup_task struct shim_task *task = NULL;
+    struct shim_process *p;
+    int r = shim_task_find(shim, id, &task, err);
+
+    if (r < 0)
+        return r;
+    shim_lock(&shim->tasks.lock);
+    p = shim_str_empty(exec_id) ? task->init : find_exec_locked(task, exec_id);
+    if (p)
+        p->refs++;
+    shim_unlock(&shim->tasks.lock);
+    if (!p)
+        return shim_fail(err, SHIM_E_NOT_FOUND, "process %s in container %s: not found", exec_id,
+                         id);
+    *ret = p;
+    return 0;
+}
+
+bool shim_tasks_empty(struct shim *shim)
+{
+    bool empty;
+
+    shim_lock(&shim->tasks.lock);
+    empty = !shim->tasks.list;
+    shim_unlock(&shim->tasks.lock);
+    return empty;
+}
+
+/* --- making and removing -------------------------------------------------------------------- */
+
+/* With two references: the caller's and its task's. */
+static struct shim_process *new_process(const struct shim_process_config *config)
+{
+    struct shim_process *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    p->refs = 2;
+    p->state = SHIM_CREATED;
+    p->terminal = config->terminal;
+    p->exec_id = shim_strdup0(config->exec_id);
+    p->stdin_path = shim_strdup0(config->stdin_path);
+    p->stdout_path = shim_strdup0(config->stdout_path);
+    p->stderr_path = shim_strdup0(config->stderr_path);
+    if (p->exec_id && p->stdin_path && p->stdout_path && p->stderr_path)
+        return p;
+    free(p->exec_id);
+    free(p->stdin_path);
+    free(p->stdout_path);
+    free(p->stderr_path);
+    free(p);
+    return NULL;
+}
+
+/* References: the caller's, the table's, and its init process'. */
+static struct shim_task *new_task(struct shim *shim, const char *id, const char *bundle,
+                                  const struct shim_process_config *init)
+{
+    struct shim_task *task = calloc(1, sizeof(*task));
+
+    if (!task)
+        return NULL;
+    task->shim = shim;
+    task->refs = 3;
+    task->busy = true;
+    task->parked_tail = &task->parked;
+    task->work.fn = free_task;
+    task->stdio = (struct hcs_stdio)HCS_STDIO_INIT;
+    task->id = strdup(id);
+    task->bundle = strdup(bundle);
+    task->rootfs = shim_strf("%s/rootfs", bundle);
+    task->checkpoint = strdup("");
+    task->init = new_process(init);
+    if (!task->id || !task->bundle || !task->rootfs || !task->checkpoint || !task->init) {
+        if (task->init) {
+            task->init->task = task;
+            task->refs = 1;
+            task->work.fn = free_task;
+            free_process(&task->init->work);
+            return NULL;
+        }
+        free_task(&task->work);
+        return NULL;
+    }
+    task->init->task = task;
+    task->init->refs = 1; /* the task's, dropped when it leaves the table */
+    task->init->state = SHIM_CREATING;
+    return task;
+}
+
+int shim_task_add(struct shim *shim, const char *id, const char *bundle,
+                  const struct shim_process_config *init, struct shim_task **ret,
+                  struct shim_error *err)
+{
+    struct shim_task *task = new_task(shim, id, bundle, init);
+    bool exists;
+
+    if (!task)
+        return shim_fail_memory(err);
+    shim_lock(&shim->tasks.lock);
+    exists = find_task_locked(shim, id) != NULL;
+    if (!exists) {
+        task->next = shim->tasks.list;
+        shim->tasks.list = task;
+    }
+    shim_unlock(&shim->tasks.lock);
+    if (exists) {
+        task->refs -= 1; /* the table's */
+        shim_process_put(task->init);
+        shim_task_put(task);
+        return shim_fail(err, SHIM_E_EXISTS, "container %s: already exists", id);
+    }
+    *ret = task;
+    return 0;
+}
+
+void shim_task_remove(struct shim_task *task)
+{
+    struct shim_tasks *tasks = &task->shim->tasks;
+    struct shim_process *execs;
+    struct shim_request *parked;
+
+    shim_lock(&tasks->lock);
+    for (struct shim_task **at = &tasks->list; *at; at = &(*at)->next) {
+        if (*at == task) {
+            *at = task->next;
+            break;
+        }
+    }
+    task->init->state = SHIM_DELETED;
+    execs = shim_take(task->execs);
+    parked = shim_take(task->parked);
+    task->parked_tail = &task->parked;
+    task->busy = false;
+    shim_cond_broadcast(&tasks->changed);
+    shim_unlock(&tasks->lock);
+
+    while (parked) {
+        struct shim_request *request = parked;
+
+        parked = request->next;
+        shim_request_rerun(request);
+    }
+    while (execs) {
+        struct shim_process *p = execs;
+
+        execs = p->next;
+        shim_process_put(p);
+    }
+    shim_process_put(task->init);
+    shim_task_put(task);
+}
+
+int shim_exec_add(struct shim_task *task, const struct shim_process_config *config,
+                  struct shim_process **ret, struct shim_error *err)
+{
+    struct shim_process *p = new_process(config);
+    bool exists;
+
+    if (!p)
+        return shim_fail_memory(err);
+    p->task = task;
+    shim_lock(&task->shim->tasks.lock);
+    task->refs++; /* the process' */
+    exists = find_exec_locked(task, config->exec_id) != NULL ||
+             shim_str_equal(task->id, config->exec_id);
+    if (!exists) {
+        p->next = task->execs;
+        task->execs = p;
+    }
+    shim_unlock(&task->shim->tasks.lock);
+    if (exists) {
+        p->refs = 1;
+        shim_process_put(p);
+        return shim_fail(err, SHIM_E_EXISTS, "id %s: already exists", config->exec_id);
+    }
+    *ret = p;
+    return 0;
+}
+
+void shim_exec_remove(struct shim_process *process)
+{
+    struct shim_tasks *tasks = &process->task->shim->tasks;
+    bool found = false;
+
+    shim_lock(&tasks->lock);
+    for (struct shim_process **at = &process->task->execs; *at; at = &(*at)->next) {
+        if (*at == process) {
+            *at = process->next;
+            found = true;
+            break;
+        }
+    }
+    process->state = SHIM_DELETED;
+    shim_cond_broadcast(&tasks->changed);
+    shim_unlock(&tasks->lock);
+    if (found)
+        shim_process_put(process);
+}
+
+/* --- the slot ------------------------------------------------------------------------------- */
+
+bool shim_slot_take(struct shim_task *task, struct shim_request *request, bool deleting)
+{
+    struct shim_tasks *tasks = &task->shim->tasks;
+    bool taken;
+
+    shim_lock(&tasks->lock);
+    taken = !task->busy;
+    if (taken) {
+        task->busy = true;
+        task->deleting = deleting;
+        task->op_serial++;
+    } else {
+        request->next = NULL;
+        *task->parked_tail = request;
+        task->parked_tail = &request->next;
+    }
+    shim_unlock(&tasks->lock);
+    return taken;
+}
+
+void shim_slot_release(struct shim_task *task)
+{
+    struct shim_tasks *tasks = &task->shim->tasks;
+    struct shim_request *next;
+
+    shim_lock(&tasks->lock);
+    task->busy = task->deleting = false;
+    next = task->parked;
+    if (next) {
+        task->parked = next->next;
+        if (!task->parked)
+            task->parked_tail = &task->parked;
+    }
+    shim_cond_broadcast(&tasks->changed);
+    shim_unlock(&tasks->lock);
+    if (next)
+        shim_request_rerun(next);
+}
