@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One table from result code to name and gRPC code. */
+#include "hcs/hresult.h"
+#include <stddef.h>
+#include <stdio.h>
+
+#define FACILITY_MASK UINT32_C(0x1FFF0000)
+#define FACILITY_HCS  UINT32_C(0x00370000)
+
+static const struct hresult_row {
+    uint32_t hresult;
+    int code; /* 0: SHIM_E_UNKNOWN */
+    const char *name;
+} rows[] = {
+    {HRESULT_TERMINATED_DURING_START, 0, "HCS_E_TERMINATED_DURING_START"},
+    {HRESULT_IMAGE_MISMATCH, 0, "HCS_E_IMAGE_MISMATCH"},
+    {0x80370102, SHIM_E_UNAVAILABLE, "HCS_E_HYPERV_NOT_INSTALLED"},
+    {0x80370103, 0, "HCS_E_OPERATION_PENDING"},
+    {0x80370104, SHIM_E_EXHAUSTED, "ERROR_VMCOMPUTE_TOO_MANY_NOTIFICATIONS"},
+    {HRESULT_INVALID_STATE, SHIM_E_STATE, "HCS_E_INVALID_STATE"},
+    {HRESULT_UNEXPECTED_EXIT, 0, "HCS_E_UNEXPECTED_EXIT"},
+    {HRESULT_TERMINATED, 0, "HCS_E_TERMINATED"},
+    {0x80370108, SHIM_E_UNAVAILABLE, "HCS_E_CONNECT_FAILED"},
+    {HRESULT_CONNECTION_TIMEOUT, SHIM_E_DEADLINE, "HCS_E_CONNECTION_TIMEOUT"},
+    {0x8037010A, SHIM_E_UNAVAILABLE, "HCS_E_CONNECTION_CLOSED"},
+    {0x8037010B, SHIM_E_UNIMPLEMENTED, "HCS_E_UNKNOWN_MESSAGE"},
+    {0x8037010C, SHIM_E_UNIMPLEMENTED, "HCS_E_UNSUPPORTED_PROTOCOL_VERSION"},
+    {HRESULT_INVALID_JSON, SHIM_E_INVALID, "HCS_E_INVALID_JSON"},
+    {HRESULT_SYSTEM_NOT_FOUND, SHIM_E_NOT_FOUND, "HCS_E_SYSTEM_NOT_FOUND"},
+    {HRESULT_SYSTEM_ALREADY_EXISTS, SHIM_E_EXISTS, "HCS_E_SYSTEM_ALREADY_EXISTS"},
+    {HRESULT_SYSTEM_ALREADY_STOPPED, SHIM_E_NOT_FOUND, "HCS_E_SYSTEM_ALREADY_STOPPED"},
+    {0x80370111, 0, "HCS_E_PROTOCOL_ERROR"},
+    {0x80370112, 0, "HCS_E_INVALID_LAYER"},
+    {0x80370113, SHIM_E_UNIMPLEMENTED, "HCS_E_WINDOWS_INSIDER_REQUIRED"},
+    {HRESULT_SERVICE_NOT_AVAILABLE, SHIM_E_UNAVAILABLE, "HCS_E_SERVICE_NOT_AVAILABLE"},
+    {0x80370115, 0, "HCS_E_OPERATION_NOT_STARTED"},
+    {0x80370116, 0, "HCS_E_OPERATION_ALREADY_STARTED"},
+    {0x80370117, 0, "HCS_E_OPERATION_PENDING"},
+    {HRESULT_OPERATION_TIMEOUT, SHIM_E_DEADLINE, "HCS_E_OPERATION_TIMEOUT"},
+    {0x80370119, 0, "HCS_E_OPERATION_SYSTEM_CALLBACK_ALREADY_SET"},
+    {0x8037011A, SHIM_E_EXHAUSTED, "HCS_E_OPERATION_RESULT_ALLOCATION_FAILED"},
+    {HRESULT_HCS_ACCESS_DENIED, SHIM_E_DENIED, "HCS_E_ACCESS_DENIED"},
+    {0x8037011C, 0, "HCS_E_GUEST_CRITICAL_ERROR"},
+    {0x8037011D, 0, "HCS_E_PROCESS_INFO_NOT_AVAILABLE"},
+    {0x8037011E, SHIM_E_UNAVAILABLE, "HCS_E_SERVICE_DISCONNECT"},
+    {HRESULT_PROCESS_ALREADY_STOPPED, SHIM_E_NOT_FOUND, "HCS_E_PROCESS_ALREADY_STOPPED"},
+    {0x80370120, SHIM_E_UNIMPLEMENTED, "HCS_E_SYSTEM_NOT_CONFIGURED_FOR_OPERATION"},
+    {0x80370121, SHIM_E_CANCELED, "HCS_E_OPERATION_ALREADY_CANCELLED"},
+    {HRESULT_NOT_IMPLEMENTED, SHIM_E_UNIMPLEMENTED, "E_NOTIMPL"},
+    {HRESULT_FILE_NOT_FOUND, SHIM_E_NOT_FOUND, "ERROR_FILE_NOT_FOUND"},
+    {0x80070003, SHIM_E_NOT_FOUND, "ERROR_PATH_NOT_FOUND"},
+    {HRESULT_ACCESS_DENIED, SHIM_E_DENIED, "E_ACCESSDENIED"},
+    {0x80070006, 0, "E_HANDLE"},
+    {0x8007000D, SHIM_E_INVALID, "ERROR_INVALID_DATA"},
+    {HRESULT_OUT_OF_MEMORY, SHIM_E_EXHAUSTED, "E_OUTOFMEMORY"},
+    {0x80070015, SHIM_E_UNAVAILABLE, "ERROR_NOT_READY"},
+    {HRESULT_NOT_SUPPORTED, SHIM_E_UNIMPLEMENTED, "ERROR_NOT_SUPPORTED"},
+    {HRESULT_INVALID_ARGUMENT, SHIM_E_INVALID, "E_INVALIDARG"},
+    {0x8007006D, SHIM_E_UNAVAILABLE, "ERROR_BROKEN_PIPE"},
+    {0x8007007F, SHIM_E_UNIMPLEMENTED, "ERROR_PROC_NOT_FOUND"},
+    {0x800700E7, SHIM_E_UNAVAILABLE, "ERROR_PIPE_BUSY"},
+    {0x800700E8, SHIM_E_UNAVAILABLE, "ERROR_NO_DATA"},
+    {0x800700E9, SHIM_E_UNAVAILABLE, "ERROR_PIPE_NOT_CONNECTED"},
+    {0x8007048F, SHIM_E_UNAVAILABLE, "ERROR_DEVICE_NOT_CONNECTED"},
+    {HRESULT_ELEMENT_NOT_FOUND, SHIM_E_NOT_FOUND, "ERROR_NOT_FOUND"},
+};
+
+bool hresult_same(uint32_t a, uint32_t b)
+{
+    if ((a & FACILITY_MASK) == FACILITY_HCS && (b & FACILITY_MASK) == FACILITY_HCS)
+        return (a & 0xFFFF) == (b & 0xFFFF);
+    return a == b;
+}
+
+static const struct hresult_row *row_of(uint32_t hresult)
+{
+    for (size_t i = 0; i < SHIM_ARRAY_LEN(rows); i++)
+        if (hresult_same(rows[i].hresult, hresult))
+            return &rows[i];
+    return NULL;
+}
+
+const char *hresult_name(uint32_t hresult)
+{
+    const struct hresult_row *row = row_of(hresult);
+
+    return row ? row->name : "";
+}
+
+int hresult_code(uint32_t hresult)
+{
+    const struct hresult_row *row = row_of(hresult);
+
+    return row && row->code ? row->code : SHIM_E_UNKNOWN;
+}
+
+int hcs_fail(struct shim_error *err, uint32_t hresult, const char *fmt, ...)
+{
+    const char *name = hresult_name(hresult);
+    char text[1536];
+    va_list ap;
+    int r;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    r = shim_fail(err, hresult_code(hresult), "%s: %s%s0x%08X%s", text, name, *name ? " (" : "",
+                  hresult, *name ? ")" : "");
+    if (err)
+        err->os = hresult;
+    return r;
+}
