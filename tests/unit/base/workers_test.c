@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work gets a thread while the bound allows, waits in order beyond it, and is never lost. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/thread.h"
+#include "base/workers.h"
+#include "tests/test.h"
+#include <dirent.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Where work tells that it runs and waits for the door to open. */
+struct gate {
+    struct shim_mutex lock;
+    struct shim_cond cond;
+    bool open;
+    unsigned arrived, passed;
+    unsigned order[16]; /* numbers of the work, as it passed */
+};
+
+struct job {
+    struct shim_work work;
+    struct gate *gate;
+    unsigned number;
+    bool through; /* does not wait for the door */
+};
+
+static void gate_init(struct gate *g)
+{
+    *g = (struct gate){.open = false};
+    shim_mutex_init(&g->lock);
+    shim_cond_init(&g->cond);
+}
+
+static void gate_done(struct gate *g)
+{
+    shim_cond_done(&g->cond);
+    shim_mutex_done(&g->lock);
+}
+
+static void gate_open(struct gate *g)
+{
+    shim_lock(&g->lock);
+    g->open = true;
+    shim_cond_broadcast(&g->cond);
+    shim_unlock(&g->lock);
+}
+
+static void pass_gate(struct shim_work *work)
+{
+    struct job *job = shim_container_of(work, struct job, work);
+    struct gate *g = job->gate;
+
+    shim_lock(&g->lock);
+    g->arrived++;
+    shim_cond_broadcast(&g->cond);
+    while (!g->open && !job->through)
+        shim_cond_wait(&g->cond, &g->lock);
+    if (g->passed < SHIM_ARRAY_LEN(g->order))
+        g->order[g->passed] = job->number;
+    g->passed++;
+    shim_cond_broadcast(&g->cond);
+    shim_unlock(&g->lock);
+}
+
+/* False when it did not come to this within ten seconds. */
+static bool await_count(struct gate *g, const unsigned *count, unsigned want)
+{
+    int64_t deadline = shim_monotonic_ns() + 10 * SHIM_NS_PER_S;
+    bool reached;
+
+    shim_lock(&g->lock);
+    while (*count < want && shim_cond_wait_until(&g->cond, &g->lock, deadline))
+        continue;
+    reached = *count == want;
+    shim_unlock(&g->lock);
+    return reached;
+}
+
+static void run_jobs(struct shim_workers *w, struct gate *g, struct job *jobs, unsigned n,
+                     bool urgent)
+{
+    for (unsigned i = 0; i < n; i++) {
+        jobs[i] = (struct job){.work.fn = pass_gate, .gate = g, .number = i};
+        shim_workers_run(w, &jobs[i].work, urgent);
+    }
+}
+
+static struct shim_workers *workers_of(unsigned max, unsigned urgent, unsigned idle_ms)
+{
+    struct shim_workers_config config = {
+        .max_threads = max, .urgent_threads = urgent, .idle_ms = idle_ms};
+    struct shim_workers *w = NULL;
+
+    assert_int_equal(shim_workers_new(&config, &w, NULL), 0);
+    return w;
+}
+
+/* By name, because a sanitizer may have threads of its own. */
+static unsigned count_workers(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    unsigned n = 0;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir))) {
+        cleanup_buf struct shim_buf name = {0};
+        char path[300];
+
+        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+        if (shim_file_read(path, 64, &name, NULL) == 0)
+            n += strcmp(shim_buf_str(&name), "worker\n") == 0 ||
+                 strcmp(shim_buf_str(&name), "urgent\n") == 0;
+    }
+    closedir(dir);
+    return n;
+}
+
+static bool workers_become(unsigned want)
+{
+    int64_t deadline = shim_monotonic_ns() + 10 * SHIM_NS_PER_S;
+
+    while (count_workers() != want && shim_monotonic_ns() < deadline)
+        sched_yield();
+    return count_workers() == want;
+}
+
+static void test_each_work_has_a_thread_up_to_the_bound(void **state)
+{
+    struct shim_workers *w = workers_of(4, 0, 0);
+    struct job jobs[6];
+    struct gate g;
+
+    (void)state;
+    gate_init(&g);
+    run_jobs(w, &g, jobs, 6, false);
+    assert_true(await_count(&g, &g.arrived, 4));
+    assert_false(shim_workers_drain(w, 20));
+    assert_int_equal(g.arrived, 4); /* the other two wait */
+    gate_open(&g);
+    assert_true(shim_workers_drain(w, 10000));
+    assert_int_equal(g.passed, 6);
+    shim_workers_free(w);
+    gate_done(&g);
+}
+
+static void test_work_beyond_the_bound_runs_in_order(void **state)
+{
+    struct shim_workers *w = workers_of(1, 0, 0);
+    struct job jobs[8];
+    struct gate g;
+
+    (void)state;
+    gate_init(&g);
+    run_jobs(w, &g, jobs, 8, false);
+    gate_open(&g);
+    assert_true(shim_workers_drain(w, 10000));
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(g.order[i], i);
+    shim_workers_free(w);
+    gate_done(&g);
+}
+
+static void test_urgent_work_passes_hung_work(void **state)
+{
+    struct shim_workers *w = workers_of(2, 1, 0);
+    struct job hung[4], urgent[2];
+    struct gate g, own;
+
+    (void)state;
+    gate_init(&g);
+    gate_init(&own);
+    run_jobs(w, &g, hung, 4, false);
+    assert_true(await_count(&g, &g.arrived, 2));
+    for (unsigned i = 0; i < 2; i++) {
+        urgent[i] = (struct job){.work.fn = pass_gate, .gate = &own, .number = i, .through = true};
+        shim_workers_run(w, &urgent[i].work, true);
+    }
+    assert_true(await_count(&own, &own.passed, 2));
+    assert_int_equal(g.arrived, 2); /* and took no ordinary work */
+    gate_open(&g);
+    shim_workers_free(w);
+    assert_int_equal(g.passed, 4);
+    gate_done(&g);
+    gate_done(&own);
+}
+
+static void test_an_idle_thread_serves_urgent_work(void **state)
+{
+    struct shim_workers *w = workers_of(2, 2, 0);
+    struct job job;
+    struct gate g;
+
+    (void)state;
+    gate_init(&g);
+    run_jobs(w, &g, &job, 1, true);
+    assert_true(await_count(&g, &g.arrived, 1));
+    assert_true(workers_become(1));
+    gate_open(&g);
+    shim_workers_free(w);
+    gate_done(&g);
+}
+
+static void test_urgent_work_without_urgent_threads_comes_next(void **state)
+{
+    struct shim_workers *w = workers_of(1, 0, 0);
+    struct job jobs[3], urgent[1];
+    struct gate g;
+
+    (void)state;
+    gate_init(&g);
+    run_jobs(w, &g, jobs, 1, false);
+    assert_true(await_count(&g, &g.arrived, 1));
+    run_jobs(w, &g, jobs + 1, 2, false);
+    urgent[0] = (struct job){.work.fn = pass_gate, .gate = &g, .number = 9};
+    shim_workers_run(w, &urgent[0].work, true);
+    gate_open(&g);
+    assert_true(shim_workers_drain(w, 10000));
+    assert_int_equal(g.order[1], 9);
+    shim_workers_free(w);
+    gate_done(&g);
+}
+
+static void test_idle_threads_end_but_for_one(void **state)
+{
+    struct shim_workers *w = workers_of(4, 2, 20);
+    struct job jobs[4], urgent[2];
+    struct gate g;
+
+    (void)state;
+    gate_init(&g);
+    run_jobs(w, &g, jobs, 4, false);
+    run_jobs(w, &g, urgent, 2, true);
+    assert_true(await_count(&g, &g.arrived, 6));
+    assert_true(workers_become(6));
+    gate_open(&g);
+    assert_true(workers_become(1));
+    assert_true(shim_workers_drain(w, 10000));
+    gate_done(&g);
+    gate_init(&g);
+    run_jobs(w, &g, jobs, 4, false); /* and come back */
+    assert_true(await_count(&g, &g.arrived, 4));
+    gate_open(&g);
+    shim_workers_free(w);
+    assert_true(workers_become(0));
+    gate_done(&g);
+}
+
+static void test_free_finishes_what_is_queued(void **state)
+{
+    struct shim_workers *w = workers_of(2, 1, 0);
+    struct job jobs[10];
+    struct gate g;
+
+    (void)state;
+    gate_init(&g);
+    gate_open(&g);
+    run_jobs(w, &g, jobs, 10, false);
+    shim_workers_free(w);
+    assert_int_equal(g.passed, 10);
+    gate_done(&g);
+    shim_workers_free(NULL);
+}
+
+/* ---- many at once ---- */
+
+#define PRODUCERS 8
+#define PER_EACH  2000
+
+struct counted {
+    struct shim_work work;
+    _Atomic unsigned *count;
+};
+
+struct producer {
+    struct shim_workers *w;
+    _Atomic unsigned *count;
+};
+
+static void count_and_free(struct shim_work *work)
+{
+    struct counted *c = shim_container_of(work, struct counted, work);
+
+    (*c->count)++;
+    free(c);
+}
+
+static void produce(void *arg)
+{
+    struct producer *p = arg;
+
+    for (unsigned i = 0; i < PER_EACH; i++) {
+        struct counted *c = malloc(sizeof(*c));
+
+        assert_non_null(c);
+        *c = (struct counted){.work.fn = count_and_free, .count = p->count};
+        shim_workers_run(p->w, &c->work, i % 7 == 0);
+    }
+}
+
+static void test_no_work_is_lost(void **state)
+{
+    struct shim_workers *w = workers_of(5, 2, 1);
+    _Atomic unsigned count = 0;
+    struct producer producer = {.w = w, .count = &count};
+    struct shim_thread threads[PRODUCERS];
+
+    (void)state;
+    for (unsigned i = 0; i < PRODUCERS; i++)
+        assert_int_equal(shim_thread_start("producer", 0, produce, &producer, &threads[i], NULL),
+                         0);
+    for (unsigned i = 0; i < PRODUCERS; i++)
+        shim_thread_join(&threads[i]);
+    assert_true(shim_workers_drain(w, 10000));
+    assert_int_equal(count, PRODUCERS * PER_EACH);
+    shim_workers_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_work_has_a_thread_up_to_the_bound),
+        cmocka_unit_test(test_work_beyond_the_bound_runs_in_order),
+        cmocka_unit_test(test_urgent_work_passes_hung_work),
+        cmocka_unit_test(test_an_idle_thread_serves_urgent_work),
+        cmocka_unit_test(test_urgent_work_without_urgent_threads_comes_next),
+        cmocka_unit_test(test_idle_threads_end_but_for_one),
+        cmocka_unit_test(test_free_finishes_what_is_queued),
+        cmocka_unit_test(test_no_work_is_lost),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
