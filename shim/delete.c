@@ -54,7 +54,7 @@ static void finish_execs(struct shim_task *task)
         shim_lock(&tasks->lock);
         p = task->execs;
         if (p)
-            p->refs++;
+            shim_process_ref_locked(p);
         shim_unlock(&tasks->lock);
         if (!p)
             return;

@@ -72,6 +72,16 @@ static struct event *pop_locked(struct shim_events *e) SHIM_REQUIRES(e->lock)
     return event;
 }
 
+static struct event *pop(struct shim_events *e)
+{
+    struct event *event;
+
+    shim_lock(&e->lock);
+    event = pop_locked(e);
+    shim_unlock(&e->lock);
+    return event;
+}
+
 void shim_events_publish(struct shim_events *e, const char *topic, const ProtobufCMessage *message)
 {
     struct event *event = make_event(topic, message), *oldest = NULL;
@@ -266,19 +276,12 @@ static void publisher(void *arg)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-static void free_events(struct shim_events *e)
+void shim_events_free(struct shim_events *e)
 {
-    unsigned lost = 0;
-
-    while (e->head) {
-        struct event *event = e->head;
-
-        e->head = event->next;
+    if (!e)
+        return;
+    for (struct event *event = pop(e); event; event = pop(e))
         free(event);
-        lost++;
-    }
-    if (lost > 0)
-        shim_log(SHIM_ERROR, "%u events lost: containerd was away until the end", lost);
     free(e->ns);
     free(e->ttrpc_address);
     free(e->publish_binary);
@@ -308,24 +311,29 @@ int shim_events_new(const struct shim_events_config *config, struct shim_events 
     else
         r = shim_thread_start("events", 0, publisher, e, &e->thread, err);
     if (r < 0) {
-        free_events(e);
+        shim_events_free(e);
         return r;
     }
     *ret = e;
     return 0;
 }
 
-void shim_events_free(struct shim_events *e, unsigned timeout_ms)
+void shim_events_stop(struct shim_events *e, unsigned timeout_ms)
 {
-    if (!e)
-        return;
+    unsigned lost;
+
     shim_lock(&e->lock);
     e->stopping = true;
     e->deadline_ns = shim_monotonic_ns() + timeout_ms * SHIM_NS_PER_MS;
     shim_cond_broadcast(&e->changed);
     shim_unlock(&e->lock);
     shim_thread_join(&e->thread);
-    free_events(e);
+
+    shim_lock(&e->lock);
+    lost = e->n;
+    shim_unlock(&e->lock);
+    if (lost > 0)
+        shim_log(SHIM_ERROR, "%u events lost: containerd was away until the end", lost);
 }
 
 void shim_events_count(struct shim_events *e, unsigned *ret_queued, unsigned *ret_dropped)

@@ -26,8 +26,11 @@ SHIM_MUST_USE int shim_events_new(const struct shim_events_config *config, struc
  * An event that cannot be queued for want of memory is logged. */
 void shim_events_publish(struct shim_events *e, const char *topic, const ProtobufCMessage *event);
 
-/* Waits until the queue is empty, at most timeout_ms, then ends the thread and frees. */
-void shim_events_free(struct shim_events *e, unsigned timeout_ms);
+/* Waits until the queue is empty, at most timeout_ms, then ends the thread. What is published from
+ * then on is dropped. */
+void shim_events_stop(struct shim_events *e, unsigned timeout_ms);
+/* After stop. NULL is a no-op. */
+void shim_events_free(struct shim_events *e);
 
 /* Queued, and dropped so far: for the state dump. */
 void shim_events_count(struct shim_events *e, unsigned *ret_queued, unsigned *ret_dropped);

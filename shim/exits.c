@@ -146,7 +146,7 @@ void shim_process_wait(struct shim_process *p, struct shim_request *request)
     w->process = p;
     w->call = shim_request_detach(request);
     shim_lock(&tasks->lock);
-    p->refs++;
+    shim_process_ref_locked(p);
     shim_unlock(&tasks->lock);
     ttrpc_call_on_gone(w->call, waiter_gone, w);
 
@@ -203,7 +203,7 @@ static void end_locked(struct shim_process *p, struct ending *ret)
     if (is_init(p)) {
         ret->leftovers = !p->task->private_pids || p->state == SHIM_PAUSED;
         if (ret->leftovers)
-            p->refs++;
+            shim_process_ref_locked(p);
     }
     if (p->state != SHIM_DELETED)
         p->state = SHIM_STOPPED;
@@ -329,7 +329,7 @@ void shim_exit_expect(struct shim_process *p)
 
     shim_lock(&tasks->lock);
     p->exit_comes = true;
-    p->refs++;
+    shim_process_ref_locked(p);
     shim_unlock(&tasks->lock);
 }
 

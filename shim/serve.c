@@ -160,7 +160,7 @@ static void take_apart(struct shim *shim)
 {
     ttrpc_server_close(shim->server, CLOSE_MS);
     shim_workers_drain(shim->workers, DRAIN_MS);
-    shim_events_free(shim->events, EVENTS_MS);
+    shim_events_stop(shim->events, EVENTS_MS);
 }
 
 static int check_cli(const struct shim_cli *cli, struct shim_error *err)

@@ -27,11 +27,29 @@ void shim_tasks_done(struct shim_tasks *tasks)
 
 /* --- references ----------------------------------------------------------------------------- */
 
+static bool is_init(const struct shim_process *p)
+{
+    return p == p->task->init;
+}
+
+/* What a process owns besides its place in a task. */
+static void free_fields(struct shim_process *p)
+{
+    shim_io_free(p->io);
+    free(p->exec_id);
+    free(p->stdin_path);
+    free(p->stdout_path);
+    free(p->stderr_path);
+    free(p);
+}
+
 static void free_task(struct shim_work *work)
 {
     struct shim_task *task = shim_container_of(work, struct shim_task, work);
 
     hcs_system_free(task->system);
+    if (task->init)
+        free_fields(task->init);
     oci_options_done(&task->options);
     free(task->id);
     free(task->bundle);
@@ -40,44 +58,33 @@ static void free_task(struct shim_work *work)
     free(task);
 }
 
-static bool task_put_locked(struct shim_task *task)
-{
-    return --task->refs == 0;
-}
-
-void shim_task_put(struct shim_task *task)
-{
-    struct shim_workers *workers;
-    bool last;
-
-    if (!task)
-        return;
-    workers = task->shim->workers;
-    shim_lock(&task->shim->tasks.lock);
-    last = task_put_locked(task);
-    shim_unlock(&task->shim->tasks.lock);
-    if (last)
-        shim_workers_run(workers, &task->work, true);
-}
-
-static void free_process(struct shim_work *work)
+static void free_exec(struct shim_work *work)
 {
     struct shim_process *p = shim_container_of(work, struct shim_process, work);
     struct shim_task *task = p->task;
 
-    if (*p->exec_id)
-        hcs_process_free(p->hcs);
-    shim_io_free(p->io);
-    free(p->exec_id);
-    free(p->stdin_path);
-    free(p->stdout_path);
-    free(p->stderr_path);
-    free(p);
+    hcs_process_free(p->hcs);
+    free_fields(p);
     shim_task_put(task);
 }
 
 /* The last reference can go on the relay's thread, which must not wait for itself: a worker frees.
  */
+void shim_task_put(struct shim_task *task)
+{
+    struct shim *shim;
+    bool last;
+
+    if (!task)
+        return;
+    shim = task->shim;
+    shim_lock(&shim->tasks.lock);
+    last = --task->refs == 0;
+    shim_unlock(&shim->tasks.lock);
+    if (last)
+        shim_workers_run(shim->workers, &task->work, true);
+}
+
 void shim_process_put(struct shim_process *p)
 {
     struct shim *shim;
@@ -85,14 +92,26 @@ void shim_process_put(struct shim_process *p)
 
     if (!p)
         return;
+    if (is_init(p)) {
+        shim_task_put(p->task);
+        return;
+    }
     shim = p->task->shim;
     shim_lock(&shim->tasks.lock);
     last = --p->refs == 0;
     shim_unlock(&shim->tasks.lock);
     if (!last)
         return;
-    p->work.fn = free_process;
+    p->work.fn = free_exec;
     shim_workers_run(shim->workers, &p->work, true);
+}
+
+void shim_process_ref_locked(struct shim_process *p)
+{
+    if (is_init(p))
+        p->task->refs++;
+    else
+        p->refs++;
 }
 
 /* --- finding -------------------------------------------------------------------------------- */
@@ -168,7 +187,7 @@ int shim_process_find(struct shim *shim, const char *id, const char *exec_id,
     shim_lock(&shim->tasks.lock);
     p = shim_str_empty(exec_id) ? task->init : find_exec_locked(task, exec_id);
     if (p)
-        p->refs++;
+        shim_process_ref_locked(p);
     shim_unlock(&shim->tasks.lock);
     if (!p)
         return shim_fail(err, SHIM_E_NOT_FOUND, "process %s in container %s: not found", exec_id,
@@ -189,13 +208,15 @@ bool shim_tasks_empty(struct shim *shim)
 
 /* --- making and removing -------------------------------------------------------------------- */
 
-/* With two references: the caller's and its task's. */
-static struct shim_process *new_process(const struct shim_process_config *config)
+/* An exec has two references: the caller's and its task's. */
+static struct shim_process *new_process(struct shim_task *task,
+                                        const struct shim_process_config *config)
 {
     struct shim_process *p = calloc(1, sizeof(*p));
 
     if (!p)
         return NULL;
+    p->task = task;
     p->refs = 2;
     p->state = SHIM_CREATED;
     p->terminal = config->terminal;
@@ -203,17 +224,14 @@ static struct shim_process *new_process(const struct shim_process_config *config
     p->stdin_path = shim_strdup0(config->stdin_path);
     p->stdout_path = shim_strdup0(config->stdout_path);
     p->stderr_path = shim_strdup0(config->stderr_path);
-    if (p->exec_id && p->stdin_path && p->stdout_path && p->stderr_path)
-        return p;
-    free(p->exec_id);
-    free(p->stdin_path);
-    free(p->stdout_path);
-    free(p->stderr_path);
-    free(p);
-    return NULL;
+    if (!p->exec_id || !p->stdin_path || !p->stdout_path || !p->stderr_path) {
+        free_fields(p);
+        return NULL;
+    }
+    return p;
 }
 
-/* References: the caller's, the table's, and its init process'. */
+/* References: the caller's and the table's. */
 static struct shim_task *new_task(struct shim *shim, const char *id, const char *bundle,
                                   const struct shim_process_config *init)
 {
@@ -222,7 +240,7 @@ static struct shim_task *new_task(struct shim *shim, const char *id, const char 
     if (!task)
         return NULL;
     task->shim = shim;
-    task->refs = 3;
+    task->refs = 2;
     task->busy = true;
     task->parked_tail = &task->parked;
     task->work.fn = free_task;
@@ -231,20 +249,11 @@ static struct shim_task *new_task(struct shim *shim, const char *id, const char 
     task->bundle = strdup(bundle);
     task->rootfs = shim_strf("%s/rootfs", bundle);
     task->checkpoint = strdup("");
-    task->init = new_process(init);
+    task->init = new_process(task, init);
     if (!task->id || !task->bundle || !task->rootfs || !task->checkpoint || !task->init) {
-        if (task->init) {
-            task->init->task = task;
-            task->refs = 1;
-            task->work.fn = free_task;
-            free_process(&task->init->work);
-            return NULL;
-        }
         free_task(&task->work);
         return NULL;
     }
-    task->init->task = task;
-    task->init->refs = 1; /* the task's, dropped when it leaves the table */
     task->init->state = SHIM_CREATING;
     return task;
 }
@@ -266,9 +275,7 @@ int shim_task_add(struct shim *shim, const char *id, const char *bundle,
     }
     shim_unlock(&shim->tasks.lock);
     if (exists) {
-        task->refs -= 1; /* the table's */
-        shim_process_put(task->init);
-        shim_task_put(task);
+        free_task(&task->work);
         return shim_fail(err, SHIM_E_EXISTS, "container %s: already exists", id);
     }
     *ret = task;
@@ -308,31 +315,28 @@ void shim_task_remove(struct shim_task *task)
         execs = p->next;
         shim_process_put(p);
     }
-    shim_process_put(task->init);
     shim_task_put(task);
 }
 
 int shim_exec_add(struct shim_task *task, const struct shim_process_config *config,
                   struct shim_process **ret, struct shim_error *err)
 {
-    struct shim_process *p = new_process(config);
+    struct shim_process *p = new_process(task, config);
     bool exists;
 
     if (!p)
         return shim_fail_memory(err);
-    p->task = task;
     shim_lock(&task->shim->tasks.lock);
-    task->refs++; /* the process' */
     exists = find_exec_locked(task, config->exec_id) != NULL ||
              shim_str_equal(task->id, config->exec_id);
     if (!exists) {
+        task->refs++; /* the process' */
         p->next = task->execs;
         task->execs = p;
     }
     shim_unlock(&task->shim->tasks.lock);
     if (exists) {
-        p->refs = 1;
-        shim_process_put(p);
+        free_fields(p);
         return shim_fail(err, SHIM_E_EXISTS, "id %s: already exists", config->exec_id);
     }
     *ret = p;

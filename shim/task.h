@@ -43,8 +43,8 @@ struct shim_waiter;
 struct shim_process {
     struct shim_task *task;
     struct shim_process *next; /* in task->execs */
-    unsigned refs;
-    char *exec_id; /* "" for init */
+    unsigned refs;             /* of an exec; init is part of its task and counts there */
+    char *exec_id;             /* "" for init */
     bool terminal;
     char *stdin_path, *stdout_path, *stderr_path;
 
@@ -107,6 +107,7 @@ SHIM_MUST_USE int shim_process_find(struct shim *shim, const char *id, const cha
                                     struct shim_process **ret, struct shim_error *err);
 void shim_task_put(struct shim_task *task);          /* NULL is a no-op */
 void shim_process_put(struct shim_process *process); /* NULL is a no-op */
+void shim_process_ref_locked(struct shim_process *process);
 
 static inline void shim_task_putp(struct shim_task **task)
 {
