@@ -248,13 +248,11 @@ void emu_process_free(struct hcs_process *base)
 
 /* --- all processes -------------------------------------------------------------------------- */
 
-void emu_process_end_unstarted(struct emu_process *init, uint32_t status)
+void emu_end_unstarted(struct emu_system *s, uint32_t status)
 {
-    struct emu_system *s = system_of(init);
-
-    init->exit = (struct hcs_exit){.status = status, .at_ns = shim_realtime_ns()};
-    init->state = EMU_PROCESS_OVER;
-    emu_streams_close(&init->streams);
+    s->init.exit = (struct hcs_exit){.status = status, .at_ns = shim_realtime_ns()};
+    s->init.state = EMU_PROCESS_OVER;
+    emu_streams_close(&s->init.streams);
     shim_cond_broadcast(&s->changed);
 }
 
@@ -288,15 +286,13 @@ static bool signal_ends(uint32_t signal)
     }
 }
 
-static int signal_unstarted(struct emu_process *p, uint32_t signal, struct shim_error *err)
-    SHIM_REQUIRES(system_of(p)->lock)
+static int signal_unstarted_locked(struct emu_system *s, struct emu_process *p, uint32_t signal,
+                                   struct shim_error *err) SHIM_REQUIRES(s->lock)
 {
-    struct emu_system *s = system_of(p);
-
     if (p != &s->init || s->state != EMU_CREATED)
         return hcs_fail(err, HRESULT_INVALID_STATE, "the process was not started");
     if (signal_ends(signal))
-        emu_process_end_unstarted(p, 128 + signal);
+        emu_end_unstarted(s, 128 + signal);
     return 0;
 }
 
@@ -316,7 +312,7 @@ int emu_process_signal(struct hcs_process *base, uint32_t signal, struct shim_er
     state = p->state;
     pid = p->pid;
     if (state == EMU_PROCESS_NEW)
-        r = signal_unstarted(p, signal, err);
+        r = signal_unstarted_locked(s, p, signal, err);
     shim_unlock(&s->lock);
     if (state == EMU_PROCESS_RUNNING)
         r = shim_child_kill(pid, (int)signal, err);

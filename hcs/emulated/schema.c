@@ -218,6 +218,24 @@ static void tokener_freep(struct json_tokener **tok)
         json_tokener_free(*tok);
 }
 
+/* json-c's strict mode lets through what is JavaScript, not JSON: 'single quotes', NaN, Infinity.
+ */
+static bool only_json_outside_strings(const char *text, size_t bytes)
+{
+    static const char allowed[] = " \t\r\n{}[]:,+-.0123456789eEtrufalsn\"";
+    bool in_string = false;
+
+    for (size_t i = 0; i < bytes; i++) {
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        else if (!in_string && !strchr(allowed, text[i]))
+            return false;
+    }
+    return true;
+}
+
 int schema_parse(const char *text, size_t bytes, const char *what, struct json_object **ret,
                  struct shim_error *err)
 {
@@ -229,6 +247,8 @@ int schema_parse(const char *text, size_t bytes, const char *what, struct json_o
         return shim_fail_memory(err);
     if (bytes > INT_MAX - 1 || memchr(text, 0, bytes))
         return hcs_fail(err, HRESULT_INVALID_JSON, "%s: not JSON: too long or a NUL in it", what);
+    if (!only_json_outside_strings(text, bytes))
+        return hcs_fail(err, HRESULT_INVALID_JSON, "%s: not JSON: stray characters", what);
     json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     value = json_tokener_parse_ex(tok, text, (int)bytes);
     problem = json_tokener_get_error(tok);

@@ -303,7 +303,7 @@ static void end_unstarted(struct emu_system *s)
     while (s->init.state == EMU_PROCESS_STARTING)
         shim_cond_wait(&s->changed, &s->lock);
     if (s->init.state == EMU_PROCESS_NEW)
-        emu_process_end_unstarted(&s->init, 128 + 9);
+        emu_end_unstarted(s, 128 + 9);
     shim_unlock(&s->lock);
 }
 

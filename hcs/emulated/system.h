@@ -120,8 +120,7 @@ SHIM_MUST_USE int emu_process_check(struct emu_process *p, struct shim_error *er
  * still on failure. Blocks until exec. */
 SHIM_MUST_USE int emu_process_spawn(struct emu_process *p, struct shim_error *err);
 /* Ends an init process that never ran. */
-void emu_process_end_unstarted(struct emu_process *init, uint32_t status)
-    SHIM_REQUIRES(emu_system_of(init->base.system)->lock);
+void emu_end_unstarted(struct emu_system *s, uint32_t status) SHIM_REQUIRES(s->lock);
 
 /* --- members.c: all its processes ----------------------------------------------------------- */
 
