@@ -124,12 +124,9 @@ int oci_options_from_toml(const char *text, size_t bytes, struct oci_options *o,
                           oci_unknown_key *unknown, void *user, struct shim_error *err)
 {
     struct reading reading = {.options = o, .unknown = unknown, .user = user};
-    int r;
 
     if (bytes > OCI_OPTIONS_MAX_BYTES)
-        return shim_fail(err, SHIM_E_EXHAUSTED,
-                         "runtime options: %zu bytes are over the limit of %zu", bytes,
+        return shim_fail(err, SHIM_E_EXHAUSTED, "%zu bytes are over the limit of %zu", bytes,
                          OCI_OPTIONS_MAX_BYTES);
-    r = oci_toml_parse(text, bytes, take_entry, &reading, err);
-    return r < 0 ? shim_wrap(err, r, "runtime options") : 0;
+    return oci_toml_parse(text, bytes, take_entry, &reading, err);
 }

@@ -34,8 +34,9 @@ typedef void oci_unknown_key(const char *key, unsigned line, void *user);
  * IoUid, IoGid, and our Provider; compared without regard to case, underscores ignored. Tables and
  * arrays under unknown keys are skipped with the key reported.
  *
- * @return 0; SHIM_E_INVALID with the line for broken TOML or a known key of the wrong type or
- * range. Keys set before stay (call it on zeroed or on already filled options).
+ * @return 0; SHIM_E_INVALID "line N: …" for broken TOML or a known key that is set twice or has the
+ * wrong type or range; SHIM_E_EXHAUSTED over the limit. Options that the text does not name stay
+ * (call it on zeroed or on already filled ones); an empty string sets the default, NULL.
  */
 SHIM_MUST_USE int oci_options_from_toml(const char *text, size_t bytes, struct oci_options *o,
                                         oci_unknown_key *unknown, void *user,

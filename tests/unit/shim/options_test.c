@@ -92,7 +92,7 @@ static void count_unknown(const char *key, unsigned line, void *user)
 
 static void test_toml_comes_from_the_body(void **state)
 {
-    static const char value[] = "\x12\x05/none\x1a\x1aRoot='/r'\nWhat=1\nIoUid=5 ";
+    static const char value[] = "\x12\x05/none\x1a\x19Root='/r'\nWhat=1\nIoUid=5 ";
     cleanup_oci_options struct oci_options o = {0};
     int sum = 0;
 

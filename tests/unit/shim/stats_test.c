@@ -36,17 +36,17 @@ static void assert_numbers(const void *message, uint32_t first, uint32_t n, uint
 
 static void assert_psi_line(const Cgroups2__PSIData *m, double base)
 {
-    assert_float_equal(m->avg10, base + 0.1, 0);
-    assert_float_equal(m->avg60, base + 0.2, 0);
-    assert_float_equal(m->avg300, base + 0.3, 0);
+    assert_true(m->avg10 == base + 0.25);
+    assert_true(m->avg60 == base + 0.5);
+    assert_true(m->avg300 == base + 0.75);
     assert_int_equal(m->total, (uint64_t)base);
 }
 
 static struct hcs_psi psi(double base)
 {
     return (struct hcs_psi){.present = true,
-                            .some = {base + 0.1, base + 0.2, base + 0.3, (uint64_t)base},
-                            .full = {base + 1.1, base + 1.2, base + 1.3, (uint64_t)base + 1}};
+                            .some = {base + 0.25, base + 0.5, base + 0.75, (uint64_t)base},
+                            .full = {base + 1.25, base + 1.5, base + 1.75, (uint64_t)base + 1}};
 }
 
 static void assert_psi(const Cgroups2__PSIStats *m, double base)
