@@ -159,7 +159,7 @@ int oci_linux_document(struct json_object *spec, const struct oci_linux_input *i
                        struct json_object **ret, struct shim_error *err)
 {
     cleanup_json struct json_object *document = NULL;
-    const char *root = NULL;
+    const char *root = "";
     int r = check_input(in, err);
 
     if (r == 0)

@@ -71,7 +71,7 @@ int oci_find(struct json_object *spec, const char *const path[], int json_type,
 int oci_find_string(struct json_object *spec, const char *const path[], const char **ret,
                     struct shim_error *err)
 {
-    struct json_object *found;
+    struct json_object *found = NULL;
     int r = oci_find(spec, path, json_type_string, &found, err);
 
     if (r > 0)
@@ -82,7 +82,7 @@ int oci_find_string(struct json_object *spec, const char *const path[], const ch
 int oci_find_bool(struct json_object *spec, const char *const path[], bool *ret,
                   struct shim_error *err)
 {
-    struct json_object *found;
+    struct json_object *found = NULL;
     int r = oci_find(spec, path, json_type_boolean, &found, err);
 
     if (r > 0)
@@ -93,7 +93,7 @@ int oci_find_bool(struct json_object *spec, const char *const path[], bool *ret,
 int oci_find_int(struct json_object *spec, const char *const path[], int64_t *ret,
                  struct shim_error *err)
 {
-    struct json_object *found;
+    struct json_object *found = NULL;
     int r = oci_find(spec, path, json_type_int, &found, err);
 
     if (r <= 0)
@@ -139,7 +139,7 @@ const char *oci_group(struct json_object *spec)
 
 bool oci_private_pid_namespace(struct json_object *spec)
 {
-    struct json_object *list, *entry;
+    struct json_object *list = NULL, *entry;
     const char *type, *path = "";
 
     if (oci_find_array(spec, (const char *const[]){"linux", "namespaces", NULL}, &list, NULL) <= 0)
