@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Formats errors into the caller's struct. Promises not to allocate and not to log. */
 #include "base/error.h"
+#include "base/str.h"
 #include <stdio.h>
 #include <string.h>
+
+#define CONTEXT_BYTES 4096 /* of one message; what is longer loses its end */
 
 static const char *const code_words[] = {
     [1] = "context canceled",   [3] = "invalid argument",    [4] = "context deadline exceeded",
@@ -14,59 +17,45 @@ static const char *const code_words[] = {
 
 const char *shim_code_words(int code)
 {
-    size_t at = (size_t)-code;
-
-    if (code >= 0 || at >= SHIM_ARRAY_LEN(code_words) || !code_words[at])
+    if (code >= 0 || code <= -(int)SHIM_ARRAY_LEN(code_words) || !code_words[-code])
         return "";
-    return code_words[at];
+    return code_words[-code];
 }
 
-/* Where a byte sequence may be cut without splitting a UTF-8 character. */
-static size_t utf8_start_before(const char *s, size_t at)
-{
-    while (at > 0 && ((unsigned char)s[at] & 0xC0) == 0x80)
-        at--;
-    return at;
-}
-
-static size_t utf8_start_after(const char *s, size_t at)
-{
-    while (((unsigned char)s[at] & 0xC0) == 0x80)
-        at++;
-    return at;
-}
-
-/* Joins two texts into dst; what does not fit is cut from the middle, since the outermost context
- * (the front) and the cause (the end) say most. */
-static void join_cut(char *dst, size_t dst_bytes, const char *front, const char *back)
+/* Copies the text; of one too long the middle is left out, since the outermost context (the front)
+ * and the cause (the end) say most. Characters stay whole. */
+static void copy_cut(char *dst, size_t dst_bytes, const char *text)
 {
     static const char mark[] = " ... ";
-    size_t front_len = strlen(front), back_len = strlen(back), room = dst_bytes - 1;
-    size_t keep, from;
+    size_t len = strlen(text), half = (dst_bytes - sizeof(mark)) / 2;
+    size_t front = half, back = len - half;
 
-    if (front_len + back_len <= room) {
-        memcpy(dst, front, front_len);
-        memcpy(dst + front_len, back, back_len + 1);
+    if (len < dst_bytes) {
+        memcpy(dst, text, len + 1);
         return;
     }
-    room -= sizeof(mark) - 1;
-    keep = front_len < room / 2 ? front_len : room / 2;
-    if (back_len < room - keep)
-        keep = room - back_len;
-    keep = utf8_start_before(front, keep);
-    from = back_len > room - keep ? utf8_start_after(back, back_len - (room - keep)) : 0;
-    memcpy(dst, front, keep);
-    memcpy(dst + keep, mark, sizeof(mark) - 1);
-    memcpy(dst + keep + sizeof(mark) - 1, back + from, back_len - from + 1);
+    while (front > 0 && ((unsigned char)text[front] & 0xC0) == 0x80)
+        front--;
+    while (((unsigned char)text[back] & 0xC0) == 0x80)
+        back++;
+    memcpy(dst, text, front);
+    memcpy(dst + front, mark, sizeof(mark) - 1);
+    memcpy(dst + front + sizeof(mark) - 1, text + back, len - back + 1);
 }
 
+/* `cause` may be what err says so far. */
 SHIM_PRINTF(3, 0)
-static void format_cut(char *dst, size_t dst_bytes, const char *fmt, va_list ap)
+static void set_message(struct shim_error *err, const char *cause, const char *fmt, va_list ap)
 {
-    char text[4096];
+    char text[CONTEXT_BYTES + sizeof(err->msg) + 2];
+    size_t len;
 
-    vsnprintf(text, sizeof(text), fmt, ap);
-    join_cut(dst, dst_bytes, text, "");
+    vsnprintf(text, CONTEXT_BYTES, fmt, ap);
+    len = strlen(text);
+    if (*cause)
+        snprintf(text + len, sizeof(text) - len, ": %s", cause);
+    shim_utf8_repair(text);
+    copy_cut(err->msg, sizeof(err->msg), text);
 }
 
 int shim_fail(struct shim_error *err, int code, const char *fmt, ...)
@@ -78,14 +67,14 @@ int shim_fail(struct shim_error *err, int code, const char *fmt, ...)
     err->code = code;
     err->os = 0;
     va_start(ap, fmt);
-    format_cut(err->msg, sizeof(err->msg), fmt, ap);
+    set_message(err, "", fmt, ap);
     va_end(ap);
     return code;
 }
 
 int shim_fail_os(struct shim_error *err, uint32_t os, const char *fmt, ...)
 {
-    char context[sizeof(err->msg)], cause[256] = ": ";
+    char cause[256];
     va_list ap;
 
     if (!err)
@@ -93,26 +82,21 @@ int shim_fail_os(struct shim_error *err, uint32_t os, const char *fmt, ...)
     err->code = shim_code_from_os(os);
     err->os = os;
     va_start(ap, fmt);
-    format_cut(context, sizeof(context), fmt, ap);
+    set_message(err, shim_os_text(os, cause, sizeof(cause)), fmt, ap);
     va_end(ap);
-    shim_os_text(os, cause + 2, sizeof(cause) - 2);
-    join_cut(err->msg, sizeof(err->msg), context, cause);
     return err->code;
 }
 
 int shim_wrap(struct shim_error *err, int code, const char *fmt, ...)
 {
-    char context[sizeof(err->msg)], cause[sizeof(err->msg) + 2];
     va_list ap;
 
     if (!err)
         return code;
     err->code = code;
     va_start(ap, fmt);
-    format_cut(context, sizeof(context), fmt, ap);
+    set_message(err, err->msg, fmt, ap);
     va_end(ap);
-    snprintf(cause, sizeof(cause), ": %s", err->msg);
-    join_cut(err->msg, sizeof(err->msg), context, cause);
     return code;
 }
 

@@ -28,8 +28,7 @@ enum shim_code {
 struct shim_error {
     int code;    /* enum shim_code; 0 until something fails */
     uint32_t os; /* errno, GetLastError() or HRESULT as the OS gave it; HRESULTs are in msg too */
-    char msg[2048]; /* UTF-8, always terminated, outermost context first, cut in the middle if long
-                     */
+    char msg[2048]; /* UTF-8 whatever went in, outermost context first, cut in the middle if long */
 };
 
 /**

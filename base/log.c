@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/str.h"
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,33 +21,50 @@ enum shim_log_level shim_log_level(void)
     return (enum shim_log_level)atomic_load(&log_level);
 }
 
-unsigned shim_log_quote(const char *text, char *dst, unsigned dst_bytes)
+/* One character as it stands between Go's quotes; returns how much of the text that was. */
+static size_t quote_char(const char *text, size_t left, char ret[8])
 {
     static const char hex[] = "0123456789abcdef";
-    unsigned n = 0;
+    unsigned char c = (unsigned char)*text;
+    size_t bytes = shim_utf8_char_bytes(text, left);
+
+    memset(ret, 0, 8);
+    if (bytes > 1 || (bytes == 1 && c >= 0x20 && c != 0x7F && c != '"' && c != '\\')) {
+        memcpy(ret, text, bytes);
+        return bytes;
+    }
+    ret[0] = '\\';
+    if (c == '"' || c == '\\') {
+        ret[1] = (char)c;
+    } else if (c == '\n' || c == '\t' || c == '\r') {
+        ret[1] = c == '\n' ? 'n' : c == '\t' ? 't' : 'r';
+    } else {
+        ret[1] = 'x';
+        ret[2] = hex[c >> 4];
+        ret[3] = hex[c & 15];
+    }
+    return 1;
+}
+
+unsigned shim_log_quote(const char *text, char *dst, unsigned dst_bytes)
+{
+    size_t left = strlen(text), n = 0;
 
     dst[n++] = '"';
-    for (; *text && n + 6 < dst_bytes; text++) {
-        unsigned char c = (unsigned char)*text;
+    while (left > 0) {
+        char quoted[8];
+        size_t taken = quote_char(text, left, quoted), len = strlen(quoted);
 
-        if (c == '"' || c == '\\') {
-            dst[n++] = '\\';
-            dst[n++] = (char)c;
-        } else if (c == '\n' || c == '\t' || c == '\r') {
-            dst[n++] = '\\';
-            dst[n++] = c == '\n' ? 'n' : c == '\t' ? 't' : 'r';
-        } else if (c < 0x20 || c == 0x7F) {
-            dst[n++] = '\\';
-            dst[n++] = 'x';
-            dst[n++] = hex[c >> 4];
-            dst[n++] = hex[c & 15];
-        } else {
-            dst[n++] = (char)c;
-        }
+        if (n + len + 2 > dst_bytes)
+            break;
+        memcpy(dst + n, quoted, len);
+        n += len;
+        text += taken;
+        left -= taken;
     }
     dst[n++] = '"';
     dst[n] = 0;
-    return n;
+    return (unsigned)n;
 }
 
 void shim_log(enum shim_log_level level, const char *fmt, ...)

@@ -16,6 +16,7 @@ enum shim_log_level shim_log_level(void);
 
 void shim_log(enum shim_log_level level, const char *fmt, ...) SHIM_PRINTF(2, 3);
 
-/* Writes `text` as a Go-quoted string ("…" with \n, \", \\, \xNN) to dst, always terminated; what
- * does not fit is cut. Returns the number of bytes written. Pure. */
+/* Writes `text` as a Go-quoted string ("…" with \n, \", \\, and \xNN also for what is not UTF-8) to
+ * dst, which has at least 3 bytes; always closed and terminated, what does not fit is cut. Returns
+ * the number of bytes written. Pure. */
 unsigned shim_log_quote(const char *text, char *dst, unsigned dst_bytes);

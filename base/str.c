@@ -73,24 +73,32 @@ bool shim_parse_u64(const char *s, uint64_t max, uint64_t *ret)
     return true;
 }
 
-/* Length of the well-formed UTF-8 character at s, 0 if there is none. */
-static size_t utf8_char_bytes(const unsigned char *s, size_t left)
+/* By the lead byte; 0 when it is none. */
+static size_t utf8_lead_bytes(unsigned char lead)
+{
+    if (lead < 0x80)
+        return 1;
+    if (lead >> 5 == 0x06)
+        return 2;
+    if (lead >> 4 == 0x0E)
+        return 3;
+    return lead >> 3 == 0x1E ? 4 : 0;
+}
+
+size_t shim_utf8_char_bytes(const void *s, size_t left)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t want = s[0] < 0x80           ? 1
-                  : (s[0] >> 5) == 0x06 ? 2
-                  : (s[0] >> 4) == 0x0E ? 3
-                  : (s[0] >> 3) == 0x1E ? 4
-                                        : 0;
+    const unsigned char *at = s;
+    size_t want = left > 0 ? utf8_lead_bytes(at[0]) : 0;
     uint32_t c;
 
     if (want == 0 || want > left)
         return 0;
-    c = want == 1 ? s[0] : s[0] & (0x7Fu >> want);
+    c = want == 1 ? at[0] : at[0] & (0x7Fu >> want);
     for (size_t i = 1; i < want; i++) {
-        if ((s[i] & 0xC0) != 0x80)
+        if ((at[i] & 0xC0) != 0x80)
             return 0;
-        c = c << 6 | (s[i] & 0x3Fu);
+        c = c << 6 | (at[i] & 0x3Fu);
     }
     if (c < smallest[want] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
         return 0;
@@ -102,7 +110,7 @@ bool shim_is_utf8(const void *s, size_t bytes)
     const unsigned char *at = s;
 
     while (bytes > 0) {
-        size_t n = utf8_char_bytes(at, bytes);
+        size_t n = shim_utf8_char_bytes(at, bytes);
 
         if (n == 0)
             return false;
@@ -110,6 +118,22 @@ bool shim_is_utf8(const void *s, size_t bytes)
         bytes -= n;
     }
     return true;
+}
+
+void shim_utf8_repair(char *s)
+{
+    size_t left = strlen(s);
+
+    while (left > 0) {
+        size_t n = shim_utf8_char_bytes(s, left);
+
+        if (n == 0) {
+            *s = '?';
+            n = 1;
+        }
+        s += n;
+        left -= n;
+    }
 }
 
 static bool strv_take(struct shim_strv *l, char *owned)

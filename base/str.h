@@ -24,8 +24,12 @@ bool shim_str_equal(const char *a, const char *b); /* NULL equals NULL only */
 /* Digits only, no sign, no space; false when not a number or over max. */
 bool shim_parse_u64(const char *s, uint64_t max, uint64_t *ret);
 
-/* Whether s is well-formed UTF-8 (no surrogates, no overlong forms). */
+/* UTF-8 here has no surrogates and no overlong forms. */
 bool shim_is_utf8(const void *s, size_t bytes);
+/* Length of the character at s, 0 where there is no well-formed one within `left` bytes. */
+size_t shim_utf8_char_bytes(const void *s, size_t left);
+/* Puts '?' in place of each byte that is not part of one. */
+void shim_utf8_repair(char *s);
 
 static inline void shim_freep(void *p)
 {

@@ -3,6 +3,7 @@
 #include "base/thread.h"
 #include "base/clock.h"
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -67,7 +68,7 @@ void shim_cond_broadcast(struct shim_cond *cond)
 struct start {
     void (*fn)(void *arg);
     void *arg;
-    const char *name; /* a literal or as long-lived as the thread */
+    char name[16]; /* as much as the kernel takes */
 };
 
 static void *run(void *arg)
@@ -83,21 +84,25 @@ static void *run(void *arg)
 int shim_thread_start(const char *name, size_t stack_bytes, void (*fn)(void *arg), void *arg,
                       struct shim_thread *ret, struct shim_error *err)
 {
-    struct start *start = malloc(sizeof(*start));
+    struct start *start = calloc(1, sizeof(*start));
     pthread_attr_t attr;
+    pthread_t thread;
     int os;
 
     if (!start)
         return shim_fail_memory(err);
-    *start = (struct start){.fn = fn, .arg = arg, .name = name};
+    start->fn = fn;
+    start->arg = arg;
+    snprintf(start->name, sizeof(start->name), "%s", name);
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, stack_bytes ? stack_bytes : SHIM_STACK_BYTES);
-    os = pthread_create(&ret->t, &attr, run, start);
+    os = pthread_create(&thread, &attr, run, start);
     pthread_attr_destroy(&attr);
     if (os != 0) {
         free(start);
         return shim_fail_os(err, (uint32_t)os, "start thread %s", name);
     }
+    ret->t = thread;
     return 0;
 }
 

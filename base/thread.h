@@ -43,7 +43,7 @@ struct shim_thread {
     pthread_t t;
 };
 /**
- * @param name         at most 15 bytes, shown by ps and gdb.
+ * @param name         copied; its first 15 bytes are shown by ps and gdb.
  * @param stack_bytes  0 for SHIM_STACK_BYTES.
  * @param ret          must be joined or detached; untouched on failure.
  */

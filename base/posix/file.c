@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,10 @@ int shim_handle_read(intptr_t handle, size_t limit_bytes, struct shim_buf *ret,
         if (!shim_buf_reserve(ret, 4096))
             return shim_fail_memory(err);
         n = read((int)handle, ret->data + ret->len, ret->cap - ret->len - 1);
+        if (n < 0 && errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = (int)handle, .events = POLLIN}, 1, -1);
+            continue;
+        }
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -79,7 +84,9 @@ int shim_handle_write(intptr_t handle, const void *data, size_t bytes, struct sh
 
 int shim_file_write(const char *path, const void *data, size_t bytes, struct shim_error *err)
 {
-    cleanup_free char *temp = shim_strf("%s.%d.tmp", path, (int)getpid());
+    static atomic_uint writes; /* two threads may write the same file */
+    cleanup_free char *temp =
+        shim_strf("%s.%d.%u.tmp", path, (int)getpid(), atomic_fetch_add(&writes, 1));
     cleanup_handle intptr_t fd = SHIM_NO_HANDLE;
     int r;
 
@@ -108,12 +115,14 @@ int shim_file_remove(const char *path, struct shim_error *err)
 int shim_dir_make(const char *path, unsigned mode, struct shim_error *err)
 {
     struct stat st;
+    int os;
 
     if (mkdir(path, (mode_t)mode) == 0)
         return 0;
-    if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    os = errno;
+    if (os == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return 0;
-    return shim_fail_os(err, (uint32_t)errno, "make folder %s", path);
+    return shim_fail_os(err, (uint32_t)os, "make folder %s", path);
 }
 
 int shim_dir_make_all(const char *path, unsigned mode, struct shim_error *err)
@@ -122,7 +131,8 @@ int shim_dir_make_all(const char *path, unsigned mode, struct shim_error *err)
 
     if (!part)
         return shim_fail_memory(err);
-    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = *part ? strchr(part + 1, '/') : NULL; slash;
+         slash = strchr(slash + 1, '/')) {
         int r;
 
         *slash = 0;
@@ -153,7 +163,11 @@ intptr_t shim_stdout(void)
 
 void shim_write_stderr(const char *text, size_t bytes)
 {
-    ssize_t n = write(STDERR_FILENO, text, bytes);
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t n;
 
+    if (poll(&fd, 1, 0) <= 0)
+        return; /* it would wait even where nobody made it non-blocking */
+    n = write(STDERR_FILENO, text, bytes);
     (void)n; /* nowhere to tell */
 }
