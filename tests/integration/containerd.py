@@ -13,7 +13,7 @@ import threading
 import image
 import wire
 from harness import check_clean, eventually, run, shims, sweep
-from leftovers import CGROUPS, Watch
+from leftovers import Watch
 
 DISABLED = ["io.containerd." + name for name in (
     "grpc.v1.cri", "cri.v1.images", "cri.v1.runtime", "nri.v1.nri", "internal.v1.opt",
@@ -108,10 +108,8 @@ class Containerd:
 
     def start(self):
         argv = [self.world.containerd_bin + "/containerd", "--config", self.dir + "/config.toml"]
-        if self.oci == "crun" and os.path.ismount(CGROUPS + "/unified"):
-            # crun takes the mere presence of this mount for cgroup v2
-            argv = [self.world.find("unshare"), "-m", "--propagation", "private", "/bin/sh", "-c",
-                    '%s %s/unified && exec "$@"' % (self.world.find("umount"), CGROUPS), "sh"] + argv
+        if self.oci == "crun":
+            argv = self.world.private_mounts() + argv
         env = {"PATH": self.dir + "/bin", "TMPDIR": self.dir + "/tmp"}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log,

@@ -84,7 +84,7 @@ done
 echo "$@" >>%(dir)s/calls
 if [ -p %(dir)s/hold-$command ]; then
     echo $$ >%(dir)s/held-$command
-    read go <%(dir)s/hold-$command
+    read go <%(dir)s/hold-$command || :
 fi
 [ ! -f %(dir)s/answer-$command ] || . %(dir)s/answer-$command
 exec %(real)s "$@"
@@ -92,6 +92,7 @@ exec %(real)s "$@"
 
     def __init__(self, folder, real):
         self.dir = folder
+        self.gates = []
         self.path = folder + "/stand-in"
         with open(self.path, "w") as file:
             file.write(self.SCRIPT % {"dir": folder, "real": real})
@@ -108,15 +109,12 @@ exec %(real)s "$@"
             return int(file.read())
 
     def release(self, command):
-        """Lets the held call go on, and all later ones pass."""
+        """Lets all held calls go on, and later ones pass."""
         hold = "%s/hold-%s" % (self.dir, command)
         os.rename(hold, hold + ".released")
-        try:
-            fd = os.open(hold + ".released", os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            return  # nobody is held any more
-        os.write(fd, b"\n")
-        os.close(fd)
+        # Kept open, with a line for everybody, so that those who are late in opening it pass too.
+        self.gates.append(os.open(hold + ".released", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+        os.write(self.gates[-1], b"\n" * 1000)
 
     def answer(self, command, script):
         with open("%s/answer-%s" % (self.dir, command), "w") as file:
@@ -138,6 +136,7 @@ class Direct:
         self.namespace = os.path.basename(self.dir).replace("_", "-").strip("-")
         self.address = self.dir + "/c.sock"
         self.root = self.dir + "/oci"
+        self.prefix = world.private_mounts() if oci == "crun" else []
         self.clients = []
         self.logs = {}
         for name in ("bin", "tmp", "b", "io"):
@@ -194,19 +193,19 @@ class Direct:
         return ["-namespace", self.namespace, "-address", self.address, "-publish-binary",
                 "/bin/false", "-id", container]
 
-    def invoke(self, container, *words, stdin=b"", env=None, cwd=None, argv=None, binary=None):
+    def invoke(self, container, *words, stdin=b"", argv=None, **options):
         """One run of the shim's program; stdout and stderr as bytes in a CompletedProcess."""
-        argv = [binary or self.world.shim] + (argv or self.flags(container) + list(words))
+        argv = self.prefix + [self.world.shim] + (argv or self.flags(container) + list(words))
         if self.user:
             argv = ["setpriv", "--reuid", str(self.user), "--regid", str(self.user),
                     "--clear-groups", "--"] + argv
         return subprocess.run(argv, input=stdin, capture_output=True, timeout=20, process_group=0,
-                              cwd=cwd or self.bundle_path(container), env=dict(self.env, **(env or {})))
+                              cwd=self.bundle_path(container), env=self.env, **options)
 
-    def start(self, container, options=None, **kwargs):
+    def start(self, container, options=None):
         """Runs `start` and returns the address it printed, of the old protocol."""
         stdin = wire.encode("Any", options) if options else b""
-        done = self.invoke(container, "start", stdin=stdin, **kwargs)
+        done = self.invoke(container, "start", stdin=stdin)
         assert done.returncode == 0 and not done.stderr, "start: %r" % done
         return done.stdout.decode().strip()
 

@@ -77,18 +77,18 @@ def make_archive(rootfs, path):
         _json(tar, "index.json", {"schemaVersion": 2, "manifests": [entry]})
 
 
-def make_spec(args, annotations=None, terminal=False, pid_namespace=True, cgroup="", env=(), **process):
-    """The config.json of a bundle whose rootfs/ holds the root file system."""
+def make_spec(args, annotations=None, terminal=False, pid_namespace=True, cgroup="", root="rootfs"):
+    """A config.json; `root` is the root file system's path, relative to the bundle."""
     capabilities = ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID", "CAP_SYS_ADMIN"]
     namespaces = ["mount", "ipc", "uts", "network"] + (["pid"] if pid_namespace else [])
     return {
         "ociVersion": "1.0.2",
-        "process": dict({
+        "process": {
             "terminal": terminal, "user": {"uid": 0, "gid": 0}, "args": list(args), "cwd": "/",
-            "env": ["PATH=/bin"] + list(env), "noNewPrivileges": True,
+            "env": ["PATH=/bin"], "noNewPrivileges": True,
             "capabilities": {name: capabilities for name in ("bounding", "effective", "permitted")},
-        }, **process),
-        "root": {"path": "rootfs", "readonly": False},
+        },
+        "root": {"path": root, "readonly": False},
         "hostname": "test",
         "mounts": [
             {"destination": "/proc", "type": "proc", "source": "proc"},

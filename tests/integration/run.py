@@ -63,6 +63,15 @@ class World:
             raise Skip("%s is not installed" % program)
         return found
 
+    def private_mounts(self):
+        """What to put before a command that leads to crun, which takes the mere presence of a
+        cgroup v2 mount beside the v1 ones for a pure v2 system."""
+        unified = "/sys/fs/cgroup/unified"
+        if not os.path.ismount(unified):
+            return []
+        return [self.find("unshare"), "-m", "--propagation", "private", "/bin/sh", "-c",
+                '%s %s && exec "$@"' % (self.find("umount"), unified), "sh"]
+
     def runtime_flags(self, oci):
         """What ctr must be told for that OCI runtime; our shim finds it on its PATH."""
         return [] if self.ours else ["--runc-binary", oci]
@@ -168,6 +177,8 @@ def plan(tests, oci, version):
         for theme, name, function in tests:
             uses_cd = "cd" in inspect.signature(function).parameters
             if runtime != runtimes[0] and not (uses_cd and getattr(function, "any_oci", False)):
+                continue
+            if version != "1.6" and not uses_cd:  # no containerd takes part, once is enough
                 continue
             suffix = " (%s, %s)" % (version, runtime) if uses_cd else ""
             yield "%s.%s%s" % (theme[5:], name[5:], suffix), function, runtime
