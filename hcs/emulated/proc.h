@@ -2,7 +2,8 @@
 /*
  * The processes of an emulated system, found in /proc: each process that was started for it leads
  * a session of its own, and its members are those sessions and the descendants of them all. A
- * process is its pid and its start time, so that a number used again is never mistaken for it.
+ * process is its pid and its start time, so that a number used again is never mistaken for it. What
+ * leaves its session and then loses its parent is not found any more: that takes isolation.
  * Short file reads unless a line says otherwise. Threads: any.
  */
 #pragma once
