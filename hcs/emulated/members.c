@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#define WAIT_STEP_MS       50
 #define PRUNE_FLOOR        32
 #define STOP_TIMEOUT_NS    (2 * SHIM_NS_PER_S)
 #define STOP_LOOK_AGAIN_MS 1
@@ -85,10 +84,10 @@ static int kill_round(struct emu_system *s, int64_t deadline_ns, struct shim_err
         return r;
     for (size_t i = 0; i < members.n; i++)
         emu_proc_signal(&members.v[i], SIGKILL);
-    if (members.n == 0)
-        return await_idle(s, births, deadline_ns);
-    emu_proc_wait(&members.v[0], WAIT_STEP_MS);
-    return 0;
+    /* For each: one that left its session would not be found again once its parent is gone. */
+    for (size_t i = 0; i < members.n; i++)
+        emu_proc_wait(&members.v[i], deadline_ns);
+    return members.n ? 0 : await_idle(s, births, deadline_ns);
 }
 
 int emu_members_kill(struct emu_system *s, int64_t deadline_ns, struct shim_error *err)

@@ -52,9 +52,9 @@ void emu_roots_prune(struct emu_roots *roots, const struct emu_roots *scanned,
 /* Sends a signal to exactly this process; false when it is gone or may not be signalled. */
 bool emu_proc_signal(const struct emu_proc *p, int signal);
 
-/* Waits until it has ended (or is a zombie), at most timeout_ms; may come back
- * sooner. Blocks. */
-void emu_proc_wait(const struct emu_proc *p, unsigned timeout_ms);
+/* Waits until it has ended (or is a zombie); false when the time, at most 24 days, is over. Blocks.
+ */
+bool emu_proc_wait(const struct emu_proc *p, int64_t deadline_ns);
 
 /* What tells one boot of the machine from another; malloc'ed. */
 SHIM_MUST_USE int emu_boot_id(char **ret, struct shim_error *err);

@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define LOOK_AGAIN_MS 2
+
 /* --- lists ---------------------------------------------------------------------------------- */
 
 /* Room for one more; lists grow in steps of a power of two, so their length tells their capacity.
@@ -245,14 +247,30 @@ bool emu_proc_signal(const struct emu_proc *p, int signal)
     return is_same(p) && syscall(SYS_pidfd_send_signal, (int)fd, signal, NULL, 0) == 0;
 }
 
-void emu_proc_wait(const struct emu_proc *p, unsigned timeout_ms)
+/* Without pidfds there is no notice: look again now and then. */
+static bool watch_end(const struct emu_proc *p, int64_t deadline_ns)
+{
+    struct emu_proc now;
+
+    while (emu_proc_read(p->pid, &now, NULL) == 0 && now.start == p->start && now.state != 'Z') {
+        if (shim_monotonic_ns() >= deadline_ns)
+            return false;
+        shim_sleep_ms(LOOK_AGAIN_MS);
+    }
+    return true;
+}
+
+bool emu_proc_wait(const struct emu_proc *p, int64_t deadline_ns)
 {
     cleanup_handle intptr_t fd = open_pidfd(p);
+    int64_t left_ns = deadline_ns - shim_monotonic_ns();
 
-    if (fd >= 0 && is_same(p))
-        poll(&(struct pollfd){.fd = (int)fd, .events = POLLIN}, 1, (int)timeout_ms);
-    else if (fd < 0 && errno == ENOSYS)
-        shim_sleep_ms(timeout_ms < 2 ? timeout_ms : 2);
+    if (fd < 0 && errno != ESRCH)
+        return watch_end(p, deadline_ns);
+    if (fd < 0 || !is_same(p))
+        return true;
+    return left_ns > 0 && poll(&(struct pollfd){.fd = (int)fd, .events = POLLIN}, 1,
+                               (int)(left_ns / SHIM_NS_PER_MS) + 1) > 0;
 }
 
 int emu_boot_id(char **ret, struct shim_error *err)

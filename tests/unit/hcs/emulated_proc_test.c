@@ -61,7 +61,7 @@ static void kill_all(const struct emu_root *root)
     for (size_t i = 0; i < members.n; i++)
         assert_true(emu_proc_signal(&members.v[i], SIGKILL));
     for (size_t i = 0; i < members.n; i++)
-        emu_proc_wait(&members.v[i], 10000);
+        assert_true(emu_proc_wait(&members.v[i], shim_monotonic_ns() + WORLD_WAIT_NS));
     assert_int_equal(count(root), 0);
 }
 
@@ -86,7 +86,7 @@ static void test_a_process_that_is_not_there_is_not_found(void **state)
     assert_int_equal(emu_proc_read(INT32_MAX, &p, &err), SHIM_E_NOT_FOUND);
     p = (struct emu_proc){.pid = INT32_MAX};
     assert_false(emu_proc_signal(&p, SIGTERM));
-    emu_proc_wait(&p, 10000); /* comes back at once */
+    assert_true(emu_proc_wait(&p, 0));
 }
 
 static void test_no_roots_have_no_members(void **state)
@@ -144,8 +144,10 @@ static void test_a_number_used_again_is_another_process(void **state)
     other.start = 0;
     assert_int_equal(count(&other), 0);
     assert_int_equal(emu_proc_read(f.pid, &stale, NULL), 0);
+    assert_false(emu_proc_wait(&stale, shim_monotonic_ns()));
     stale.start--;
     assert_false(emu_proc_signal(&stale, SIGKILL));
+    assert_true(emu_proc_wait(&stale, 0)); /* it is not that one any more */
     assert_int_equal(shim_child_kill(f.pid, 0, NULL), 0);
     kill_all(&root);
     world_wait(&f.end);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statistics from /proc and limits that are remembered; storage and facts of the provider. */
+/* Statistics from /proc and limits that are remembered. */
 #include "hcs/stats.h"
 #include "tests/unit/hcs/emulated_world.h"
 
@@ -89,28 +89,6 @@ static void test_a_wrong_update_changes_nothing(void **state)
     world_delete(s);
 }
 
-static void test_no_mounts_need_no_privileges(void **state)
-{
-    const struct hcs_provider *p = hcs_provider_find("emulated");
-
-    (void)state;
-    assert_int_equal(hcs_storage_mount(p, NULL, 0, "/no/such/rootfs", NULL), 0);
-}
-
-static void test_the_provider_has_no_runtime_and_no_features(void **state)
-{
-    const struct hcs_provider *p = hcs_provider_find("emulated");
-    cleanup_hcs_facts struct hcs_facts facts = {0};
-    char *features = NULL;
-
-    (void)state;
-    assert_string_equal(hcs_provider_name(p), "emulated");
-    assert_int_equal(hcs_provider_facts(p, NULL, &facts, NULL), 0);
-    assert_null(facts.runtime);
-    assert_int_equal(hcs_provider_features(p, NULL, &features, NULL), 0);
-    assert_null(features);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,8 +96,6 @@ int main(void)
         cmocka_unit_test(test_there_are_no_statistics_of_nothing),
         cmocka_unit_test(test_an_update_is_remembered),
         cmocka_unit_test(test_a_wrong_update_changes_nothing),
-        cmocka_unit_test(test_no_mounts_need_no_privileges),
-        cmocka_unit_test(test_the_provider_has_no_runtime_and_no_features),
     };
 
     return world_main_setup() < 0 ? 1 : cmocka_run_group_tests(tests, world_open, world_close);
