@@ -149,7 +149,7 @@ static void add_root(struct emu_process *p, int64_t pid)
 int emu_process_spawn(struct emu_process *p, struct shim_error *err)
 {
     cleanup_image struct image image = {0};
-    int64_t pid;
+    int64_t pid = 0;
     int r = find_image(p, &image, err);
 
     if (r == 0)

@@ -144,7 +144,7 @@ int emu_record_load(const char *path, struct emu_roots *ret_roots, bool *ret_own
     struct json_object *list;
     struct emu_root owner;
     struct emu_proc now;
-    bool this_boot;
+    bool this_boot = false;
     int r = parse_record(path, &record, err);
 
     if (r == 0)

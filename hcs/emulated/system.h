@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An emulated compute system and its processes: what system.c, process.c, members.c and emulated.c
- * share. The processes are plain children without isolation.
+ * share. The processes are plain children without isolation: users, capabilities, limits and owners
+ * of pipes are checked in the documents and not applied.
  *
  * As in the real service, a system that was created has no process yet: the pid of init is 0 until
- * the start, and a signal sent to it before that ends it as if it had been running.
+ * the start, the list of processes is empty, and a signal sent to it before that ends it as if it
+ * had been running.
  *
  * Each system that exists has a thread, the janitor. It waits for the end of init, kills what is
  * left of the system as the kernel does with a pid namespace, and then reports init's exit, after

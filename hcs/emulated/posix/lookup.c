@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_LINKS 40
+#define MAX_LINKS       40
+#define HOST_PATH_BYTES ((size_t)2 * PATH_MAX)
 
 /* A path being resolved below a root: what is done (always real, no links) and what is to do. */
 struct resolution {
@@ -52,7 +53,7 @@ static bool follow(struct resolution *res, const char *host_path, const char *re
     return true;
 }
 
-static bool step(struct resolution *res, char host_path[2 * PATH_MAX])
+static bool step(struct resolution *res, char host_path[HOST_PATH_BYTES])
 {
     char *start = res->todo + strspn(res->todo, "/");
     size_t bytes = strcspn(start, "/");
@@ -66,7 +67,7 @@ static bool step(struct resolution *res, char host_path[2 * PATH_MAX])
     } else if (bytes > 0 && !(bytes == 1 && *start == '.')) {
         if (!append(res->done, start, bytes))
             return false;
-        snprintf(host_path, 2 * PATH_MAX, "%s%s", res->root, res->done);
+        snprintf(host_path, HOST_PATH_BYTES, "%s%s", res->root, res->done);
         if (lstat(host_path, &st) != 0)
             return false;
         if (S_ISLNK(st.st_mode))
@@ -79,7 +80,7 @@ static bool step(struct resolution *res, char host_path[2 * PATH_MAX])
 char *emu_resolve(const char *root, const char *path)
 {
     struct resolution res = {.root = root};
-    char host_path[2 * PATH_MAX];
+    char host_path[HOST_PATH_BYTES];
 
     if (strlen(root) >= PATH_MAX || strlen(path) >= PATH_MAX)
         return NULL;
