@@ -312,6 +312,6 @@ int relay_stream_describe(struct relay_stream *s, char *buf, size_t buf_bytes)
         [RELAY_ENDED] = "ended",
     };
 
-    return snprintf(buf, buf_bytes, "%s: %s, %llu bytes", s->name, words[s->state],
-                    (unsigned long long)s->ends.bytes);
+    return snprintf(buf, buf_bytes, "%s: %s, %llu bytes", s->name, words[atomic_load(&s->state)],
+                    (unsigned long long)atomic_load(&s->ends.bytes));
 }

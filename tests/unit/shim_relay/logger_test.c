@@ -55,10 +55,9 @@ static void expect_failure(const struct shim_logger_config *config, int code, co
 static void test_logger_gets_arguments_environment_and_descriptors(void **state)
 {
     const char *path = fixture_script(
-        "logger",
-        "{ for a; do echo \"[$a]\"; done\n"
-        "tr '\\0' '\\n' </proc/$$/environ\n"
-        "ls -1 /proc/$$/fd | tr '\\n' ' '; } " TO("seen") "\n" PUBLISH("seen") "echo ready >&5\n");
+        "logger", "{ for a; do echo \"[$a]\"; done\n"
+                  "tr '\\0' '\\n' </proc/$$/environ\n"
+                  "ls -1 /proc/$$/fd; } " TO("seen") "\n" PUBLISH("seen") "echo ready >&5\n");
     const char *const args[] = {"key", "first value", "empty", "", NULL};
     struct shim_logger_config config = logger_config(path);
     cleanup_free char *seen = NULL;
@@ -70,9 +69,9 @@ static void test_logger_gets_arguments_environment_and_descriptors(void **state)
     shim_logger_stop(start(&config, &out, &error));
     seen = read_whole_file(fixture_path("seen"));
     assert_true(shim_starts_with(seen, "[key]\n[first value]\n[empty]\n[]\n"
-                                       "CONTAINER_ID=one\nCONTAINER_NAMESPACE=space\n0 1 "));
-    assert_non_null(strstr(seen, " 3 4 5 "));
-    assert_null(strstr(seen, " 6 "));
+                                       "CONTAINER_ID=one\nCONTAINER_NAMESPACE=space\n0\n1\n"));
+    assert_non_null(strstr(seen, "\n3\n4\n5\n"));
+    assert_null(strstr(seen, "\n6\n"));
     close(out);
     close(error);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copying of one stream: keep-open rules, back-pressure, ends, consoles. */
+#include "base/clock.h"
 #include "base/thread.h"
+#include "shim/posix/relay_stream.h"
 #include "tests/unit/shim_relay/fixture.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define BIG_BYTES ((size_t)3 * 1024 * 1024)
@@ -182,19 +184,20 @@ static void test_slow_reader_gets_all(void **state)
     free(got);
 }
 
-static void fill_up(int fd)
+/* Until nothing moves any more: the relay waits for the reader and the pipe is full. */
+static void fill_up(struct process *p)
 {
     static const char line[] = "0123456789012345678901234567890\n";
+    int64_t deadline_ns = shim_monotonic_ns() + WAIT_MS * SHIM_NS_PER_MS;
+    struct pollfd room = {.fd = p->out, .events = POLLOUT};
+    char text[256] = "";
 
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    for (;;) {
-        struct pollfd p = {.fd = fd, .events = POLLOUT};
-
-        /* Full for as long as the relay may need to make room once more. */
-        if (poll(&p, 1, 200) == 0)
-            return;
-        while (write(fd, line, sizeof(line) - 1) > 0)
+    fcntl(p->out, F_SETFL, O_NONBLOCK);
+    while (poll(&room, 1, 10) != 0 || !strstr(text, "stdout: waiting for room")) {
+        assert_true(shim_monotonic_ns() < deadline_ns);
+        while (write(p->out, line, sizeof(line) - 1) > 0)
             ;
+        shim_io_describe(p->io, text, sizeof(text));
     }
 }
 
@@ -209,8 +212,7 @@ static void test_stuck_reader_stalls_nobody_else(void **state)
     (void)state;
     process_run(&p, &stuck_config);
     process_run(&other, &config);
-    fill_up(p.out);
-    assert_false(is_ready(p.out, POLLOUT)); /* back-pressure reaches the process */
+    fill_up(&p);
     for (int i = 0; i < 100; i++) {
         write_all(other.out, "flows");
         expect_text(reader, "flows");
@@ -437,6 +439,59 @@ static void test_output_to_a_terminal_is_copied(void **state)
     process_done(&target);
 }
 
+static void count(struct relay_stream *s)
+{
+    ++*(int *)s->owner;
+}
+
+struct forced {
+    int source, sink, ended;
+    int finished; /* an eventfd */
+};
+
+/* On the loop's thread, so that nothing was copied before the end. */
+static void begin_and_end(void *user)
+{
+    struct forced *f = user;
+    uint64_t one = 1;
+    struct relay_stream s;
+
+    relay_stream_init(&s, "stdout", RELAY_OUT);
+    s.id = "one";
+    s.loop = fixture_loop;
+    s.owner = &f->ended;
+    s.drained = s.ended = count;
+    s.ends.sink = f->sink;
+    if (relay_stream_begin(&s, f->source, NULL) < 0)
+        abort();
+    relay_stream_end(&s);
+    relay_stream_end(&s);
+    if (write(f->finished, &one, sizeof(one)) != sizeof(one))
+        abort();
+}
+
+static void test_end_by_force_takes_what_is_there(void **state)
+{
+    struct forced f = {.finished = eventfd(0, EFD_CLOEXEC)};
+    uint64_t finished;
+    int from[2], to[2];
+
+    (void)state;
+    assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(to, O_CLOEXEC), 0);
+    f.source = from[0];
+    f.sink = to[1];
+    write_all(from[1], "in the pipe");
+    assert_true(shim_loop_post(fixture_loop, begin_and_end, &f));
+    assert_int_equal(read(f.finished, &finished, sizeof(finished)), sizeof(finished)); /* waits */
+    expect_text(to[0], "in the pipe");
+    expect_end(to[0]);
+    assert_int_equal(f.ended, 1); /* once, and no drain was asked for */
+    close(from[1]);
+    close(to[0]);
+    close(f.finished);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_console_nobody_reads_never_blocks),
         cmocka_unit_test(test_streams_that_share_a_fifo_do_not_end_each_other),
         cmocka_unit_test(test_output_to_a_terminal_is_copied),
+        cmocka_unit_test(test_end_by_force_takes_what_is_there),
     };
 
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

@@ -289,6 +289,22 @@ static void test_exit_may_come_before_the_start(void **state)
     close(reader);
 }
 
+static void test_early_exit_is_answered_although_others_hold_the_pipe(void **state)
+{
+    const char *out = fixture_fifo("out");
+    struct shim_io_config config = fixture_config("", out, "");
+    int reader = open_reader(out);
+    struct process p;
+
+    (void)state;
+    process_open(&p, &config);
+    process_report(&p);
+    process_start(&p); /* p.out stays open */
+    process_wait_drained(&p);
+    process_done(&p);
+    close(reader);
+}
+
 static void test_exit_without_a_start_is_answered_at_the_end(void **state)
 {
     const char *f = fixture_fifo("f");
@@ -495,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_exit_does_not_wait_for_a_stuck_reader),
         cmocka_unit_test(test_exit_closes_stdin),
         cmocka_unit_test(test_exit_may_come_before_the_start),
+        cmocka_unit_test(test_early_exit_is_answered_although_others_hold_the_pipe),
         cmocka_unit_test(test_exit_without_a_start_is_answered_at_the_end),
         cmocka_unit_test(test_finish_waits_for_the_last_byte),
         cmocka_unit_test(test_finish_ends_by_force_what_others_hold_open),
