@@ -123,6 +123,8 @@ void shim_run_result_done(struct shim_run_result *r);
 #define cleanup_run_result SHIM_CLEANUP(shim_run_result_done)
 
 /* 0 when the program ran to its end, whatever its status; SHIM_E_CANCELED when stopped. Does not
- * wait for grandchildren that still hold its output once the program itself has ended. Blocks. */
+ * wait for grandchildren that still hold its output once the program itself has ended. `ret` is
+ * set, and to be released, in any case: on failure it holds what came so far. A reaper must be
+ * running. Blocks. Threads: any, but one run at a time for each stopper. */
 SHIM_MUST_USE int shim_child_run(const struct shim_run *run, struct shim_run_result *ret,
                                  struct shim_error *err);

@@ -36,9 +36,10 @@ struct shim_error {
  *
  * shim_fail     sets the error anew.
  * shim_fail_os  sets the error anew from an OS code: picks the code that fits it (ENOENT and
- *               ESRCH NOT_FOUND, EEXIST EXISTS, EACCES and EPERM DENIED, ENOMEM EMFILE ENFILE and
- *               ENOSPC EXHAUSTED, ETIMEDOUT DEADLINE, ECONNREFUSED ECONNRESET EPIPE UNAVAILABLE,
- *               ENOSYS and EOPNOTSUPP UNIMPLEMENTED, else UNKNOWN) and appends ": " and its text.
+ *               ESRCH NOT_FOUND, EEXIST EXISTS, EACCES and EPERM DENIED, EAGAIN (of fork and
+ *               thread limits) ENOMEM EMFILE ENFILE and ENOSPC EXHAUSTED, ETIMEDOUT DEADLINE,
+ *               ECONNREFUSED ECONNRESET and EPIPE UNAVAILABLE, ENOSYS and EOPNOTSUPP
+ *               UNIMPLEMENTED, else UNKNOWN) and appends ": " and its text.
  * shim_wrap     puts the text and ": " in front of what is there and sets the code.
  */
 int shim_fail(struct shim_error *err, int code, const char *fmt, ...) SHIM_PRINTF(3, 4);

@@ -16,6 +16,7 @@ int shim_code_from_os(uint32_t os)
     case EACCES:
     case EPERM:
         return SHIM_E_DENIED;
+    case EAGAIN: /* of fork and thread limits */
     case ENOMEM:
     case EMFILE:
     case ENFILE:

@@ -1,131 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Work gets a thread while the bound allows, waits in order beyond it, and is never lost. */
-#include "base/clock.h"
-#include "base/file.h"
-#include "base/thread.h"
-#include "base/workers.h"
-#include "tests/test.h"
-#include <dirent.h>
-#include <sched.h>
-#include <stdio.h>
-#include <string.h>
-
-/* Where work tells that it runs and waits for the door to open. */
-struct gate {
-    struct shim_mutex lock;
-    struct shim_cond cond;
-    bool open;
-    unsigned arrived, passed;
-    unsigned order[16]; /* numbers of the work, as it passed */
-};
-
-struct job {
-    struct shim_work work;
-    struct gate *gate;
-    unsigned number;
-    bool through; /* does not wait for the door */
-};
-
-static void gate_init(struct gate *g)
-{
-    *g = (struct gate){.open = false};
-    shim_mutex_init(&g->lock);
-    shim_cond_init(&g->cond);
-}
-
-static void gate_done(struct gate *g)
-{
-    shim_cond_done(&g->cond);
-    shim_mutex_done(&g->lock);
-}
-
-static void gate_open(struct gate *g)
-{
-    shim_lock(&g->lock);
-    g->open = true;
-    shim_cond_broadcast(&g->cond);
-    shim_unlock(&g->lock);
-}
-
-static void pass_gate(struct shim_work *work)
-{
-    struct job *job = shim_container_of(work, struct job, work);
-    struct gate *g = job->gate;
-
-    shim_lock(&g->lock);
-    g->arrived++;
-    shim_cond_broadcast(&g->cond);
-    while (!g->open && !job->through)
-        shim_cond_wait(&g->cond, &g->lock);
-    if (g->passed < SHIM_ARRAY_LEN(g->order))
-        g->order[g->passed] = job->number;
-    g->passed++;
-    shim_cond_broadcast(&g->cond);
-    shim_unlock(&g->lock);
-}
-
-/* False when it did not come to this within ten seconds. */
-static bool await_count(struct gate *g, const unsigned *count, unsigned want)
-{
-    int64_t deadline = shim_monotonic_ns() + 10 * SHIM_NS_PER_S;
-    bool reached;
-
-    shim_lock(&g->lock);
-    while (*count < want && shim_cond_wait_until(&g->cond, &g->lock, deadline))
-        continue;
-    reached = *count == want;
-    shim_unlock(&g->lock);
-    return reached;
-}
-
-static void run_jobs(struct shim_workers *w, struct gate *g, struct job *jobs, unsigned n,
-                     bool urgent)
-{
-    for (unsigned i = 0; i < n; i++) {
-        jobs[i] = (struct job){.work.fn = pass_gate, .gate = g, .number = i};
-        shim_workers_run(w, &jobs[i].work, urgent);
-    }
-}
-
-static struct shim_workers *workers_of(unsigned max, unsigned urgent, unsigned idle_ms)
-{
-    struct shim_workers_config config = {
-        .max_threads = max, .urgent_threads = urgent, .idle_ms = idle_ms};
-    struct shim_workers *w = NULL;
-
-    assert_int_equal(shim_workers_new(&config, &w, NULL), 0);
-    return w;
-}
-
-/* By name, because a sanitizer may have threads of its own. */
-static unsigned count_workers(void)
-{
-    DIR *dir = opendir("/proc/self/task");
-    struct dirent *entry;
-    unsigned n = 0;
-
-    assert_non_null(dir);
-    while ((entry = readdir(dir))) {
-        cleanup_buf struct shim_buf name = {0};
-        char path[300];
-
-        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
-        if (shim_file_read(path, 64, &name, NULL) == 0)
-            n += strcmp(shim_buf_str(&name), "worker\n") == 0 ||
-                 strcmp(shim_buf_str(&name), "urgent\n") == 0;
-    }
-    closedir(dir);
-    return n;
-}
-
-static bool workers_become(unsigned want)
-{
-    int64_t deadline = shim_monotonic_ns() + 10 * SHIM_NS_PER_S;
-
-    while (count_workers() != want && shim_monotonic_ns() < deadline)
-        sched_yield();
-    return count_workers() == want;
-}
+#include "tests/unit/base/gate.h"
 
 static void test_each_work_has_a_thread_up_to_the_bound(void **state)
 {
@@ -187,22 +62,6 @@ static void test_urgent_work_passes_hung_work(void **state)
     gate_done(&own);
 }
 
-static void test_an_idle_thread_serves_urgent_work(void **state)
-{
-    struct shim_workers *w = workers_of(2, 2, 0);
-    struct job job;
-    struct gate g;
-
-    (void)state;
-    gate_init(&g);
-    run_jobs(w, &g, &job, 1, true);
-    assert_true(await_count(&g, &g.arrived, 1));
-    assert_true(workers_become(1));
-    gate_open(&g);
-    shim_workers_free(w);
-    gate_done(&g);
-}
-
 static void test_urgent_work_without_urgent_threads_comes_next(void **state)
 {
     struct shim_workers *w = workers_of(1, 0, 0);
@@ -220,31 +79,6 @@ static void test_urgent_work_without_urgent_threads_comes_next(void **state)
     assert_true(shim_workers_drain(w, 10000));
     assert_int_equal(g.order[1], 9);
     shim_workers_free(w);
-    gate_done(&g);
-}
-
-static void test_idle_threads_end_but_for_one(void **state)
-{
-    struct shim_workers *w = workers_of(4, 2, 20);
-    struct job jobs[4], urgent[2];
-    struct gate g;
-
-    (void)state;
-    gate_init(&g);
-    run_jobs(w, &g, jobs, 4, false);
-    run_jobs(w, &g, urgent, 2, true);
-    assert_true(await_count(&g, &g.arrived, 6));
-    assert_true(workers_become(6));
-    gate_open(&g);
-    assert_true(workers_become(1));
-    assert_true(shim_workers_drain(w, 10000));
-    gate_done(&g);
-    gate_init(&g);
-    run_jobs(w, &g, jobs, 4, false); /* and come back */
-    assert_true(await_count(&g, &g.arrived, 4));
-    gate_open(&g);
-    shim_workers_free(w);
-    assert_true(workers_become(0));
     gate_done(&g);
 }
 
@@ -324,9 +158,7 @@ int main(void)
         cmocka_unit_test(test_each_work_has_a_thread_up_to_the_bound),
         cmocka_unit_test(test_work_beyond_the_bound_runs_in_order),
         cmocka_unit_test(test_urgent_work_passes_hung_work),
-        cmocka_unit_test(test_an_idle_thread_serves_urgent_work),
         cmocka_unit_test(test_urgent_work_without_urgent_threads_comes_next),
-        cmocka_unit_test(test_idle_threads_end_but_for_one),
         cmocka_unit_test(test_free_finishes_what_is_queued),
         cmocka_unit_test(test_no_work_is_lost),
     };

@@ -17,6 +17,7 @@ static void test_errnos_become_codes(void **state)
         {EACCES, SHIM_E_DENIED},
         {EPERM, SHIM_E_DENIED},
         {ENOMEM, SHIM_E_EXHAUSTED},
+        {EAGAIN, SHIM_E_EXHAUSTED},
         {EMFILE, SHIM_E_EXHAUSTED},
         {ENFILE, SHIM_E_EXHAUSTED},
         {ENOSPC, SHIM_E_EXHAUSTED},

@@ -4,6 +4,7 @@
 #include "base/posix/loop.h"
 #include "base/thread.h"
 #include "tests/test.h"
+#include "tests/unit/base/posix/deny.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -488,6 +489,32 @@ static void test_a_loop_holds_no_pipe(void **state)
     assert_int_equal(pipes[0], pipes[1]);
 }
 
+static void fail_to_make(void *message)
+{
+    struct shim_loop *loop = NULL;
+    struct shim_error err;
+
+    assert_int_equal(shim_loop_new("never", &loop, &err), SHIM_E_EXHAUSTED);
+    assert_string_equal(err.msg, (const char *)message);
+    assert_null(loop);
+}
+
+static void test_what_runs_out_is_named_and_nothing_leaks(void **state)
+{
+    unsigned before = count_descriptors();
+
+    (void)state;
+    with_denied((const int[]){SYS_epoll_create1, -1}, EMFILE, fail_to_make,
+                "make an epoll descriptor: Too many open files");
+    with_denied((const int[]){SYS_eventfd2, -1}, EMFILE, fail_to_make,
+                "make an eventfd: Too many open files");
+    with_denied((const int[]){SYS_epoll_ctl, -1}, ENOSPC, fail_to_make,
+                "watch an eventfd: No space left on device");
+    with_denied(DENY_THREADS, ENOMEM, fail_to_make,
+                "start thread never: Resource temporarily unavailable");
+    assert_int_equal(count_descriptors(), before);
+}
+
 static void test_freeing_no_loop_is_fine(void **state)
 {
     (void)state;
@@ -511,6 +538,7 @@ int main(void)
         loop_test(test_a_timer_set_again_fires_once_at_its_new_time),
         loop_test(test_a_timer_can_set_itself_again),
         cmocka_unit_test(test_a_loop_holds_no_pipe),
+        cmocka_unit_test(test_what_runs_out_is_named_and_nothing_leaks),
         cmocka_unit_test(test_freeing_no_loop_is_fine),
     };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reaper on the calling thread: which signals end it, which are passed on, and exits meanwhile.
  */
+#include "tests/unit/base/posix/deny.h"
 #include "tests/unit/base/posix/ending.h"
+#include <errno.h>
 #include <signal.h>
-#include <sys/prctl.h>
 
 static const int stop_signals[] = {SIGTERM, SIGINT, 0};
 static const int other_signals[] = {SIGUSR1, 0};
@@ -77,6 +78,37 @@ static void test_a_stop_before_the_start_counts_once(void **state)
     assert_int_equal(shim_child_main(stop_signals, NULL, NULL), SIGTERM);
 }
 
+static void fail_to_adopt(void *unused)
+{
+    struct shim_error err;
+
+    (void)unused;
+    assert_int_equal(shim_child_init(true, &err), SHIM_E_DENIED);
+    assert_string_equal(err.msg, "become a subreaper: Operation not permitted");
+    assert_int_equal(shim_child_init(false, &err), 0);
+}
+
+static void test_not_being_allowed_to_adopt_is_an_error(void **state)
+{
+    (void)state;
+    with_denied((const int[]){SYS_prctl, -1}, EPERM, fail_to_adopt, NULL);
+}
+
+static void fail_to_start(void *unused)
+{
+    struct shim_error err;
+
+    (void)unused;
+    assert_int_equal(shim_child_start_reaper(&err), SHIM_E_EXHAUSTED);
+    assert_string_equal(err.msg, "start thread reaper: Resource temporarily unavailable");
+}
+
+static void test_a_reaper_that_could_not_start_can_be_started_later(void **state)
+{
+    (void)state;
+    with_denied(DENY_THREADS, ENOMEM, fail_to_start, NULL);
+}
+
 /* Last, because its thread stays. */
 static void test_the_reapers_thread_is_started_once(void **state)
 {
@@ -100,6 +132,8 @@ int main(void)
         cmocka_unit_test(test_a_stop_signal_ends_it_after_the_others),
         cmocka_unit_test(test_exits_are_delivered_until_it_is_stopped),
         cmocka_unit_test(test_a_stop_before_the_start_counts_once),
+        cmocka_unit_test(test_not_being_allowed_to_adopt_is_an_error),
+        cmocka_unit_test(test_a_reaper_that_could_not_start_can_be_started_later),
         cmocka_unit_test(test_the_reapers_thread_is_started_once),
     };
 

@@ -2,8 +2,9 @@
 /* Programs run to their end: what goes in, what comes out, and what cuts them short. */
 #include "base/clock.h"
 #include "base/str.h"
+#include "tests/unit/base/posix/deny.h"
 #include "tests/unit/base/posix/ending.h"
-#include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -27,18 +28,6 @@ static int run_script(const char *script, struct shim_run_result *ret, struct sh
     struct shim_run run = run_of(script);
 
     return shim_child_run(&run, ret, err);
-}
-
-static unsigned count_open(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
 }
 
 static void test_output_error_and_status_come_back(void **state)
@@ -211,16 +200,44 @@ static void test_a_program_that_cannot_start_is_an_error(void **state)
                            .output_limit_bytes = LIMIT,
                            .input = "x",
                            .input_bytes = 1};
-    unsigned before = count_open();
+    unsigned before = count_descriptors();
 
     (void)state;
     assert_int_equal(shim_child_run(&run, &result, NULL), SHIM_E_NOT_FOUND);
-    assert_int_equal(count_open(), before);
+    assert_int_equal(count_descriptors(), before);
+}
+
+static void run_and_fail(void *message)
+{
+    cleanup_run_result struct shim_run_result result = {0};
+    struct shim_run run = run_of("true");
+    struct shim_error err;
+
+    run.input = "x";
+    run.input_bytes = 1;
+    assert_int_equal(shim_child_run(&run, &result, &err), SHIM_E_EXHAUSTED);
+    assert_string_equal(err.msg, (const char *)message);
+}
+
+static void test_what_runs_out_is_named_and_nothing_leaks(void **state)
+{
+    unsigned before = count_descriptors();
+
+    (void)state;
+    with_denied((const int[]){SYS_eventfd2, -1}, EMFILE, run_and_fail,
+                "make an eventfd: Too many open files");
+    with_denied((const int[]){SYS_pipe2, -1}, EMFILE, run_and_fail,
+                "make a pipe: Too many open files");
+    with_denied((const int[]){SYS_fcntl, -1}, ENOMEM, run_and_fail,
+                "make a pipe non-blocking: Cannot allocate memory");
+    with_denied((const int[]){SYS_openat, -1}, EMFILE, run_and_fail,
+                "open /dev/null: Too many open files");
+    assert_int_equal(count_descriptors(), before);
 }
 
 static void test_no_descriptor_stays_open(void **state)
 {
-    unsigned before = count_open();
+    unsigned before = count_descriptors();
 
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -228,7 +245,7 @@ static void test_no_descriptor_stays_open(void **state)
 
         assert_int_equal(run_script("echo out", &result, NULL), 0);
     }
-    assert_int_equal(count_open(), before);
+    assert_int_equal(count_descriptors(), before);
 }
 
 /* ---- stopping ---- */
@@ -306,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_time_that_runs_out_kills_the_group),
         cmocka_unit_test(test_time_that_is_enough_changes_nothing),
         cmocka_unit_test(test_a_program_that_cannot_start_is_an_error),
+        cmocka_unit_test(test_what_runs_out_is_named_and_nothing_leaks),
         cmocka_unit_test(test_no_descriptor_stays_open),
         cmocka_unit_test(test_a_stop_kills_the_group_and_lasts),
     };

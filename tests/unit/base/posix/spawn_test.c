@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a spawned program finds: descriptors, signals, groups, environment; and why it may not. */
 #include "base/str.h"
+#include "tests/unit/base/posix/deny.h"
 #include "tests/unit/base/posix/ending.h"
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 static const char self[] = "/proc/self/exe";
 
@@ -197,45 +194,75 @@ static void test_a_closed_descriptor_is_an_error(void **state)
     assert_string_equal(err.msg, "start true: pass descriptors: Bad file descriptor");
 }
 
-/* Makes close_range fail for this thread and its children, as on a kernel before 5.9. */
-static void forget_close_range(void)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = SHIM_ARRAY_LEN(code), .filter = code};
-
-    assert_int_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-    assert_int_equal(syscall(SYS_close_range, 1000, 1000, 0), -1);
-}
-
-static void spawn_without_close_range(void *ret)
+static void show_fds_of_child(void *ret)
 {
     struct shim_spawn spawn = spawn_of((const char *[]){self, "fds", NULL});
 
-    forget_close_range();
     *(char **)ret = output_of(spawn, 1, 0);
 }
 
-static void test_old_kernels_inherit_nothing_either(void **state)
+static void test_kernels_without_close_range_inherit_nothing_either(void **state)
 {
     cleanup_free char *text = NULL;
-    struct shim_thread thread;
     int fds[60];
 
     (void)state;
     for (size_t i = 0; i < SHIM_ARRAY_LEN(fds); i++)
         fds[i] = open("/dev/zero", O_RDONLY);
-    assert_int_equal(
-        shim_thread_start("old", 1 << 20, spawn_without_close_range, &text, &thread, NULL), 0);
-    shim_thread_join(&thread);
+    with_denied((const int[]){SYS_close_range, -1}, ENOSYS, show_fds_of_child, &text);
     for (size_t i = 0; i < SHIM_ARRAY_LEN(fds); i++)
         close(fds[i]);
     count_lines(text, "\n", 3);
+}
+
+struct failing {
+    int call;
+    const char *message;
+};
+
+static void spawn_and_fail(void *arg)
+{
+    const struct failing *f = arg;
+    struct shim_spawn spawn = spawn_of((const char *[]){"true", NULL});
+    struct shim_error err;
+
+    assert_int_equal(try_spawn(&spawn, &err), SHIM_E_EXHAUSTED);
+    assert_string_equal(err.msg, f->message);
+}
+
+static void test_what_runs_out_is_named_and_nothing_leaks(void **state)
+{
+    static struct failing all[] = {
+        {SYS_openat, "open /dev/null: Too many open files"},
+        {SYS_pipe2, "make a pipe: Too many open files"},
+        {SYS_fcntl, "duplicate a pipe: Too many open files"},
+        {SYS_dup3, "start true: pass descriptors: Too many open files"},
+    };
+    unsigned before = count_descriptors();
+
+    (void)state;
+    for (size_t i = 0; i < SHIM_ARRAY_LEN(all); i++)
+        with_denied((const int[]){all[i].call, -1}, EMFILE, spawn_and_fail, &all[i]);
+    with_denied(DENY_THREADS, ENOMEM, spawn_and_fail,
+                &(struct failing){.message = "start true: Cannot allocate memory"});
+    assert_int_equal(count_descriptors(), before);
+}
+
+static void spawn_without_proc(void *unused)
+{
+    struct shim_spawn spawn = spawn_of((const char *[]){"true", NULL});
+    struct shim_error err;
+
+    (void)unused;
+    assert_int_not_equal(try_spawn(&spawn, &err), 0);
+    assert_string_equal(err.msg, "start true: pass descriptors: Function not implemented");
+}
+
+static void test_what_cannot_be_closed_is_not_passed_on(void **state)
+{
+    (void)state;
+    with_denied((const int[]){SYS_close_range, SYS_getdents64, -1}, ENOSYS, spawn_without_proc,
+                NULL);
 }
 
 /* ---- signals, groups, terminal ---- */
@@ -245,12 +272,16 @@ static void test_signals_are_as_a_program_expects_them(void **state)
     struct shim_spawn spawn = spawn_of((const char *[]){"cat", "/proc/self/status", NULL});
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     cleanup_free char *text = NULL;
+    sigset_t blocked;
 
     (void)state;
     shim_child_block_signals((const int[]){SIGUSR1, SIGTERM, 0});
     sigaction(SIGUSR2, &ignore, &before);
     text = output_of(spawn, 1, 0);
     sigaction(SIGUSR2, &before, NULL);
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked); /* ours are as they were */
+    assert_int_equal(sigismember(&blocked, SIGUSR1) + sigismember(&blocked, SIGTERM), 2);
+    assert_int_equal(sigismember(&blocked, SIGHUP) + sigismember(&blocked, SIGINT), 0);
     count_lines(text, "\nSigBlk:\t0000000000000000\n", 1);
     count_lines(text, "\nSigIgn:\t0000000000000000\n", 1);
     count_lines(text, "\nSigCgt:\t0000000000000000\n", 1);
@@ -469,7 +500,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_descriptor_may_keep_its_number),
         cmocka_unit_test(test_the_later_entry_for_a_number_wins),
         cmocka_unit_test(test_a_closed_descriptor_is_an_error),
-        cmocka_unit_test(test_old_kernels_inherit_nothing_either),
+        cmocka_unit_test(test_kernels_without_close_range_inherit_nothing_either),
+        cmocka_unit_test(test_what_runs_out_is_named_and_nothing_leaks),
+        cmocka_unit_test(test_what_cannot_be_closed_is_not_passed_on),
         cmocka_unit_test(test_signals_are_as_a_program_expects_them),
         cmocka_unit_test(test_groups_and_sessions_are_new_when_asked_for),
         cmocka_unit_test(test_descriptor_0_becomes_the_terminal),
