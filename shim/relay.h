@@ -8,7 +8,7 @@
  * is to be) → the provider starts the process → shim_io_start (copying begins) → shim_io_exited
  * (the drain step) → shim_io_finish → shim_io_free.
  *
- * Threads: any but the loop's own; one at a time for open, start, finish and free of one shim_io.
+ * Threads: any but the loop's own, also at the same time, apart from shim_io_free.
  * SIGPIPE must be ignored and the reaper of base/child.h must run (shim_child_init).
  */
 #pragma once
@@ -55,9 +55,9 @@ void shim_io_close_stdin(struct shim_io *io);
  * shim_io_finish. Does not block. */
 void shim_io_exited(struct shim_io *io, void (*done)(void *user), void *user);
 
-/* Waits until everything was copied, at most timeout_ms, then closes all by force and ends a
- * logger (SIGTERM, 12 s, SIGKILL; the wait for a logger does not hold up the caller). Idempotent.
- * Blocks. */
+/* Waits until everything was copied, at most timeout_ms, then closes all by force and ends a logger
+ * (the end of its input, SIGTERM a second later, SIGKILL after 12 more; that does not hold up the
+ * caller). Idempotent. Blocks. */
 void shim_io_finish(struct shim_io *io, unsigned timeout_ms);
 
 /* Closes whatever is left at once; a done() that is due has returned then. NULL is a no-op. Blocks

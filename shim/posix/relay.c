@@ -27,11 +27,11 @@ struct shim_io {
     struct shim_loop *disk; /* NULL while nothing is written to a disk */
     char *id;
     struct relay_stream streams[N_STREAMS];
-    int given[N_STREAMS]; /* logger's pipes, which the process gets; ours until start */
-    struct shim_logger *logger;
 
     struct shim_mutex lock; /* leaf; for the fields below */
     struct shim_cond cond;
+    int given[N_STREAMS]; /* logger's pipes, which the process gets; ours until start */
+    struct shim_logger *logger;
     bool started;
     unsigned outputs; /* not over */
     unsigned drains;  /* asked for and not over */
@@ -318,8 +318,16 @@ static int begin_stream(struct relay_stream *s, struct round *round, struct shim
 
 static void close_given(struct shim_io *io)
 {
+    int given[N_STREAMS];
+
+    shim_lock(&io->lock);
+    for (int i = 0; i < N_STREAMS; i++) {
+        given[i] = io->given[i];
+        io->given[i] = -1;
+    }
+    shim_unlock(&io->lock);
     for (int i = 0; i < N_STREAMS; i++)
-        shim_fd_close(&io->given[i]);
+        shim_fd_close(&given[i]);
 }
 
 int shim_io_start(struct shim_io *io, struct hcs_stdio *stdio, struct shim_error *err)

@@ -2,6 +2,7 @@
 /* The streams of a process as a whole: what is asked for, drain, finish, loggers, leaks. */
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "shim/relay.h"
 #include "tests/unit/shim_relay/fixture.h"
 #include <errno.h>
@@ -343,6 +344,33 @@ static void test_finish_waits_for_the_last_byte(void **state)
     close(err_reader);
 }
 
+static void finish(void *io)
+{
+    shim_io_finish(io, WAIT_MS);
+}
+
+static void test_several_may_wait_for_the_end(void **state)
+{
+    const char *out = fixture_fifo("out");
+    struct shim_io_config config = fixture_config("", out, "");
+    int reader = open_reader(out);
+    struct shim_thread threads[4];
+    struct process p;
+
+    (void)state;
+    process_run(&p, &config);
+    for (size_t i = 0; i < SHIM_ARRAY_LEN(threads); i++)
+        assert_int_equal(shim_thread_start("finish", 0, finish, p.io, &threads[i], NULL), 0);
+    write_all(p.out, "all");
+    process_exit(&p);
+    for (size_t i = 0; i < SHIM_ARRAY_LEN(threads); i++)
+        shim_thread_join(&threads[i]);
+    expect_text(reader, "all");
+    expect_end(reader);
+    process_done(&p);
+    close(reader);
+}
+
 static void test_finish_ends_by_force_what_others_hold_open(void **state)
 {
     const char *out = fixture_fifo("out");
@@ -514,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_early_exit_is_answered_although_others_hold_the_pipe),
         cmocka_unit_test(test_exit_without_a_start_is_answered_at_the_end),
         cmocka_unit_test(test_finish_waits_for_the_last_byte),
+        cmocka_unit_test(test_several_may_wait_for_the_end),
         cmocka_unit_test(test_finish_ends_by_force_what_others_hold_open),
         cmocka_unit_test(test_streams_say_how_they_are),
         cmocka_unit_test(test_logger_gets_the_process_s_own_pipes),
