@@ -282,8 +282,12 @@ int shim_io_open(const struct shim_io_config *config, struct shim_io **ret,
 
     stdio.console = config->terminal;
     r = shim_stdio_uri_parse(config->stdout_path, &uri, err);
-    r = r < 0 ? r : io_new(config, &io, err);
-    r = r < 0 ? r : open_stdin(io, shim_stdio_path(config->stdin_path), &stdio.in, err);
+    if (r < 0)
+        return r;
+    r = io_new(config, &io, err);
+    if (r < 0)
+        return r;
+    r = open_stdin(io, shim_stdio_path(config->stdin_path), &stdio.in, err);
     if (r < 0)
         return r;
     if (uri.kind == SHIM_STDIO_PATHS)
@@ -301,11 +305,9 @@ int shim_io_open(const struct shim_io_config *config, struct shim_io **ret,
 
 static int begin_stream(struct relay_stream *s, struct round *round, struct shim_error *err)
 {
-    const struct shim_io *io = round->io;
     struct hcs_stdio *stdio = round->stdio;
-    struct hcs_stream *from = s == &io->streams[IN]    ? &stdio->in
-                              : s == &io->streams[OUT] ? &stdio->out
-                                                       : &stdio->err;
+    struct hcs_stream *const all[] = {&stdio->in, &stdio->out, &stdio->err};
+    struct hcs_stream *from = all[s - round->io->streams];
     int fd = (int)from->handle;
 
     from->handle = SHIM_NO_HANDLE;
