@@ -428,7 +428,8 @@ static void test_a_missing_program_is_named(void **state)
 
 static void test_what_is_not_a_program_is_an_error(void **state)
 {
-    cleanup_free char *path = shim_strf("%s/text", temp_folder());
+    const char *folder = temp_folder();
+    cleanup_free char *path = shim_strf("%s/text", folder);
     struct shim_spawn spawn = spawn_of((const char *[]){path, NULL});
     struct shim_error err;
 
@@ -439,7 +440,7 @@ static void test_what_is_not_a_program_is_an_error(void **state)
     assert_int_not_equal(try_spawn(&spawn, &err), 0);
     assert_int_equal(err.os, ENOEXEC);
     unlink(path);
-    rmdir(temp_folder());
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void test_path_finds_the_first_that_can_run(void **state)
