@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a container: init's exit on its way to the callback, terminate, delete. */
 #include "base/clock.h"
-#include "base/posix/loop.h"
 #include "base/str.h"
 #include "hcs/linux/figures.h"
 #include "hcs/linux/runtime.h"
 #include "hcs/linux/system.h"
+#include <dirent.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -63,7 +63,7 @@ void linux_init_exited(int64_t pid, const struct shim_exit *exit, void *user)
     (void)pid;
     s->exit = *exit;
     linux_process_ended(&s->init);
-    if (!s->oom || !shim_loop_post(hcs_loop(), deliver_on_loop, s))
+    if (!s->oom || !linux_oom_post(s->oom, deliver_on_loop, s))
         deliver(s);
 }
 
@@ -82,11 +82,25 @@ bool linux_await_exit(struct linux_system *s, int64_t timeout_ms)
 
 /* --- removal -------------------------------------------------------------------------------- */
 
+/* gVisor's runsc keeps files "ID_sandbox:SANDBOX.…" where others keep a folder "ID". */
+static bool has_sandbox_file(const char *root, const char *id)
+{
+    cleanup_free char *beginning = shim_strf("%s_sandbox:", id);
+    DIR *d = opendir(root);
+    bool found = false;
+
+    for (struct dirent *e; beginning && d && !found && (e = readdir(d));)
+        found = shim_starts_with(e->d_name, beginning);
+    if (d)
+        closedir(d);
+    return found;
+}
+
 bool linux_state_exists(const struct linux_system *s)
 {
     cleanup_free char *path = shim_strf("%s/%s", s->doc.root, s->base.id);
 
-    return path && shim_file_exists(path);
+    return path && (shim_file_exists(path) || has_sandbox_file(s->doc.root, s->base.id));
 }
 
 /* Deletes the runtime's records; that there are none (any more) is success. */

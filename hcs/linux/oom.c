@@ -78,6 +78,11 @@ void linux_oom_check(struct linux_oom *oom)
         check_v1(oom);
 }
 
+bool linux_oom_post(struct linux_oom *oom, void (*fn)(void *user), void *user)
+{
+    return shim_loop_post(oom->loop, fn, user);
+}
+
 /* Takes what inotify has queued; false when the file has gone. */
 static bool drain_inotify(int fd)
 {

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "base/error.h"
+#include <stdbool.h>
 
 struct linux_cgroup;
 struct linux_oom; /* opaque */
@@ -19,6 +20,8 @@ typedef void linux_oom_notify(void *user);
 SHIM_MUST_USE int linux_oom_new(struct shim_loop *loop, const struct linux_cgroup *cg,
                                 linux_oom_notify *notify, void *user, struct linux_oom **ret,
                                 struct shim_error *err);
+/* Runs fn(user) on the notices' loop, after those that are under way. False when out of memory. */
+SHIM_MUST_USE bool linux_oom_post(struct linux_oom *oom, void (*fn)(void *user), void *user);
 /* Looks once more and notifies if there is something new. On the loop's thread. */
 void linux_oom_check(struct linux_oom *oom);
 /* No notice comes any more once it has returned. Waits for the loop's current step; not on the

@@ -83,10 +83,10 @@ static void test_a_last_look_notices_what_no_notice_told(void **state)
     (void)state;
     assert_ok(linux_oom_new(loop, &cg, noticed, &story, &oom, err)); /* nothing to watch yet */
     set_kills("oom_kill 1\n");
-    assert_true(shim_loop_post(loop, check_on_loop, oom));
+    assert_true(linux_oom_post(oom, check_on_loop, oom));
     await_ooms(1);
     assert_int_equal(unlink(below(w.dir, "memory.events")), 0);
-    assert_true(shim_loop_post(loop, check_on_loop, oom)); /* the group has gone: nothing new */
+    assert_true(linux_oom_post(oom, check_on_loop, oom)); /* the group has gone: nothing new */
     linux_oom_free(oom);
     assert_int_equal(story.ooms, 1);
 }

@@ -239,6 +239,21 @@ static void test_attach_wants_a_state(void **state)
                  hcs_system_attach(s->system, err));
 }
 
+static void test_attach_knows_a_state_that_is_a_file(void **state)
+{
+    struct standin *s = *state;
+    char path[256];
+
+    s->system = standin_system(s, NULL);
+    snprintf(path, sizeof(path), "%s/boxes_sandbox:boxes.state", s->world.root);
+    write_text(path, ""); /* somebody else's */
+    assert_fails(SHIM_E_NOT_FOUND, "does not exist", hcs_system_attach(s->system, err));
+    snprintf(path, sizeof(path), "%s/box_sandbox:pod.state", s->world.root);
+    write_text(path, "");
+    assert_ok(hcs_system_attach(s->system, err));
+    assert_int_equal(unlink(path), 0);
+}
+
 static void test_attach_does_without_a_pid_file(void **state)
 {
     struct standin *s = *state;
@@ -300,6 +315,7 @@ int main(void)
         TEST(test_a_runtime_without_restore_is_named),
         TEST(test_a_failing_restore_is_no_missing_one),
         TEST(test_attach_wants_a_state),
+        TEST(test_attach_knows_a_state_that_is_a_file),
         TEST(test_attach_does_without_a_pid_file),
         TEST(test_attach_does_not_take_a_later_process_for_init),
         TEST(test_free_ends_a_container_that_was_given_up),
