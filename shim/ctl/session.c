@@ -23,7 +23,7 @@ struct ctl_session {
     struct shim_mutex lock;
     struct shim_cond ended_cond;
     enum stage stage;
-    bool interrupted;
+    int interrupted;     /* by that signal, before or after it runs; 0: no */
     bool waiting, ended; /* the Wait call: sent, answered */
     uint32_t wait_id;
     struct ctl_exit exit;
@@ -70,11 +70,12 @@ static void interrupt(struct ctl_session *s, int signal, bool again, enum stage 
 {
     if (again)
         ctl_leave(128 + signal);
-    if (stage == STARTING) {
-        ctl_say("interrupted; cleaning up (once more: leave at once)");
-        shim_stopper_stop(&s->stopper);
+    if (stage == ENDING) {
+        ctl_stdio_stop(s->stdio);
+        return;
     }
-    ctl_stdio_stop(s->stdio);
+    ctl_say("interrupted (once more: leave at once)");
+    shim_stopper_stop(&s->stopper);
 }
 
 static void on_signal(int signal, void *user)
@@ -85,9 +86,9 @@ static void on_signal(int signal, void *user)
 
     shim_lock(&s->lock);
     stage = s->stage;
-    again = s->interrupted;
+    again = s->interrupted != 0;
     if (stage != RUNNING && signal != CTL_SIGNAL_RESIZE)
-        s->interrupted = true;
+        s->interrupted = signal;
     shim_unlock(&s->lock);
     if (stage == RUNNING && signal == CTL_SIGNAL_RESIZE)
         resize(s);
@@ -173,7 +174,7 @@ const struct ctl_stdio *ctl_session_stdio(const struct ctl_session *s)
 
 int ctl_session_check(struct ctl_session *s, struct shim_error *err)
 {
-    bool interrupted;
+    int interrupted;
 
     shim_lock(&s->lock);
     interrupted = s->interrupted;
@@ -214,19 +215,27 @@ int ctl_session_attach(struct ctl_session *s, struct ctl_client *client, struct 
     return 0;
 }
 
-static void enter(struct ctl_session *s, enum stage stage)
+/* Returns the signal that came in the stage before and was not dealt with yet, else 0. */
+static int enter(struct ctl_session *s, enum stage stage)
 {
+    int signal;
+
     shim_lock(&s->lock);
+    signal = s->interrupted;
+    s->interrupted = 0;
     s->stage = stage;
     shim_unlock(&s->lock);
+    return signal;
 }
 
 int ctl_session_finish(struct ctl_session *s, struct ctl_exit *ret, struct shim_error *err)
 {
+    int late = enter(s, RUNNING);
     int r = 0;
 
-    enter(s, RUNNING);
-    resize(s); /* a provider may have no terminal before the start */
+    if (late)
+        pass_on(s, late); /* it came too late to prevent the start */
+    resize(s);            /* a provider may have no terminal before the start */
     if (s->config.terminal && s->config.interactive)
         r = ctl_terminal_raw(err);
     if (r >= 0)

@@ -18,7 +18,8 @@ struct ctl_session_config {
 };
 
 /* Makes the pipes and watches for signals: from now on the first INT or the like stops a shim that
- * is being started and sets the session interrupted; the second leaves the program at once. */
+ * is being started and sets the session interrupted; the second leaves the program at once. If the
+ * process gets to run all the same, the first is passed on to it. */
 SHIM_MUST_USE int ctl_session_new(const struct ctl_session_config *config, struct ctl_session **ret,
                                   struct shim_error *err);
 /* For shim_run while the shim is being started. Lent. */

@@ -171,6 +171,30 @@ static void test_a_signal_before_the_start_is_an_interruption(void **state)
     scene_end(&s);
 }
 
+static void nothing(struct scene *s, int stdin_fd)
+{
+    (void)s;
+    (void)stdin_fd;
+}
+
+static void test_a_signal_that_came_too_late_to_prevent_the_start_is_passed_on(void **state)
+{
+    struct ctl_exit exit;
+    struct scene s;
+
+    (void)state;
+    capture_begin(&our_stdin, STDIN_FILENO);
+    scene_begin(&s, true);
+    kill(getpid(), SIGTERM);
+    while (ctl_session_check(s.session, NULL) == 0)
+        sched_yield();
+    assert_int_equal(stay(&s, nothing, &exit), 0);
+    assert_int_equal(s.shim.killed_with, SIGTERM);
+    scene_end(&s);
+    capture_restore(&our_stdin);
+    close(our_stdin.other);
+}
+
 static void test_an_attached_session_can_be_given_up(void **state)
 {
     struct scene s;
@@ -188,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_the_end_of_our_input_is_the_end_of_its_input),
         cmocka_unit_test(test_a_shim_that_goes_away_is_an_error),
         cmocka_unit_test(test_a_signal_before_the_start_is_an_interruption),
+        cmocka_unit_test(test_a_signal_that_came_too_late_to_prevent_the_start_is_passed_on),
         cmocka_unit_test(test_an_attached_session_can_be_given_up),
     };
 
