@@ -13,7 +13,7 @@ import threading
 import image
 import wire
 from harness import check_clean, eventually, run, shims, sweep
-from leftovers import Watch
+from leftovers import Watch, alive
 
 DISABLED = ["io.containerd." + name for name in (
     "grpc.v1.cri", "cri.v1.images", "cri.v1.runtime", "nri.v1.nri", "internal.v1.opt",
@@ -182,6 +182,14 @@ class Containerd:
     def wait_status(self, container, status):
         eventually(lambda: (self.task(container) or (0, ""))[1] == status,
                    "%s to be %s" % (container, status))
+
+    def terminate(self, pid):
+        """SIGTERM until it ends: a shell that has just been started may not have its trap yet."""
+        def ended():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            return not alive(pid)
+        eventually(ended, "the end of the terminated process %d" % pid)
 
     def kill_and_delete(self, container):
         """The regular end: SIGKILL, wait, delete task and container."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drives a shim as containerd does, but without containerd: bundles, `start`, calls, `delete`."""
+import contextlib
 import json
 import os
 import select
@@ -11,7 +12,7 @@ import threading
 
 import image
 import wire
-from harness import check_clean, eventually, run, shims, sweep
+from harness import check_clean, eventually, gone, shims, sweep
 from leftovers import Watch, alive
 
 NULL_IO = {"stdin": "", "stdout": "", "stderr": ""}
@@ -28,6 +29,7 @@ class Output:
         self.data = b""
         self.ended = False
         os.mkfifo(path)
+        os.chmod(path, 0o666)
         if reader != "none":
             self.open()
         if reader == "now":
@@ -81,9 +83,10 @@ for word; do
         break ;;
     esac
 done
+case $* in *--help*) exec %(real)s "$@" ;; esac
 echo "$@" >>%(dir)s/calls
 if [ -p %(dir)s/hold-$command ]; then
-    echo $$ >%(dir)s/held-$command
+    echo $$ >>%(dir)s/held-$command
     read go <%(dir)s/hold-$command || :
 fi
 [ ! -f %(dir)s/answer-$command ] || . %(dir)s/answer-$command
@@ -102,11 +105,11 @@ exec %(real)s "$@"
         os.mkfifo("%s/hold-%s" % (self.dir, command))
 
     def wait(self, command):
-        """Waits until a call of that command is held; returns the pid of the runtime."""
+        """Waits until a call of that command is held; returns the pid of the (first) runtime."""
         path = "%s/held-%s" % (self.dir, command)
         eventually(lambda: os.path.exists(path) and os.path.getsize(path), "a held " + command)
         with open(path) as file:
-            return int(file.read())
+            return int(file.readline())
 
     def release(self, command):
         """Lets all held calls go on, and later ones pass."""
@@ -197,7 +200,7 @@ class Direct:
         """One run of the shim's program; stdout and stderr as bytes in a CompletedProcess."""
         argv = self.prefix + [self.world.shim] + (argv or self.flags(container) + list(words))
         if self.user:
-            argv = ["setpriv", "--reuid", str(self.user), "--regid", str(self.user),
+            argv = [self.world.find("setpriv"), "--reuid", str(self.user), "--regid", str(self.user),
                     "--clear-groups", "--"] + argv
         return subprocess.run(argv, input=stdin, capture_output=True, timeout=20, process_group=0,
                               cwd=self.bundle_path(container), env=self.env, **options)
@@ -216,8 +219,20 @@ class Direct:
         assert done.returncode == 0, "delete: %r" % done
         return wire.decode("DeleteResponse", done.stdout)
 
+    @contextlib.contextmanager
+    def as_user(self):
+        """A shim talks only to the user it runs as."""
+        os.setegid(self.user or os.getegid())
+        os.seteuid(self.user or os.geteuid())
+        try:
+            yield
+        finally:
+            os.seteuid(os.getuid())
+            os.setegid(os.getgid())
+
     def connect(self, address, service=wire.TASK_V2):
-        client = wire.Client(address, service)
+        with self.as_user():
+            client = wire.Client(address, service)
         self.clients.append(client)
         return client
 
@@ -276,6 +291,7 @@ class Direct:
         fields = {"stdin": "", "stdout": out.path, "stderr": err.path}
         if stdin:
             os.mkfifo(base + "stdin")
+            os.chmod(base + "stdin", 0o666)
             fields["stdin"] = base + "stdin"
         return fields, out, err
 
@@ -288,11 +304,17 @@ class Direct:
     def remove(self, client, container):
         """Delete and Shutdown of a stopped container."""
         answer = client.call("Delete", {"id": container})
-        client.call("Shutdown", {"id": container})
+        with contextlib.suppress(wire.Closed):  # an earlier Shutdown is remembered
+            client.call("Shutdown", {"id": container})
         return answer
 
     def shim_pids(self):
         return [pid for pid, argv in shims().items() if self.address in argv]
+
+    def kill_shim(self):
+        pid = self.shim_pids()[0]
+        os.kill(pid, signal.SIGKILL)
+        gone(pid, "shim")
 
     def check_clean(self):
         check_clean(self.watch)

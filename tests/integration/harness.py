@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import wire
-from leftovers import alive, processes
+from leftovers import processes
 
 
 class Skip(Exception):
@@ -42,7 +42,8 @@ def raises(code, call, *args, **options):
 
 
 def gone(pid, what="process", timeout=15):
-    eventually(lambda: not alive(pid), "the end of %s %d" % (what, pid), timeout)
+    """Waits until it is reaped: before that its threads may still hold its descriptors."""
+    eventually(lambda: not os.path.exists("/proc/%d" % pid), "the end of %s %d" % (what, pid), timeout)
 
 
 def shims():
@@ -59,9 +60,9 @@ def shim_pid(container):
     return 0
 
 
-def children(pid):
-    with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
-        return [int(word) for word in file.read().split()]
+def parent(pid):
+    with open("/proc/%d/stat" % pid) as file:
+        return int(file.read().rpartition(")")[2].split()[1])
 
 
 def descriptors(pid):

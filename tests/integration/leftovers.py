@@ -40,6 +40,7 @@ class Watch:
         self.folders = list(folders) + ["%s/runc/%s" % (RUN, namespace)]
         self.folders += [RUN + "/s"] if sockets else []
         self.pids = pids
+        self.before = set(processes())
 
     def _mounts(self):
         with open("/proc/%d/mountinfo" % self.mount_pid()) as file:
@@ -51,7 +52,7 @@ class Watch:
                 for path in glob.glob(CGROUPS + pattern % self.namespace)]
 
     def _processes(self):
-        mine = self.pids() | {os.getpid(), os.getppid()}
+        mine = self.pids() | self.before
         return ["%d %s" % (pid, " ".join(argv)) for pid, argv in processes().items()
                 if pid not in mine]
 
@@ -70,6 +71,11 @@ class Watch:
 
     def remove(self):
         """Removes what it finds; processes are only told to die."""
+        for path in self._cgroups():  # frozen processes do not die
+            for name, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+                if os.path.exists(path + name):
+                    with open(path + name, "w") as file:
+                        file.write(text)
         for what in self._processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(what.split()[0]), signal.SIGKILL)

@@ -10,7 +10,6 @@ and cannot reach the machine. A test is a function test_* of a test_*.py; the na
 parameters say what it needs (see Session.fixture). A skip is a failure with --strict.
 """
 import argparse
-import contextlib
 import importlib
 import inspect
 import os

@@ -82,11 +82,11 @@ def test_held_pause_and_exec_delay_neither_state_nor_kill(direct):
     runtime.wait("pause")
     answers_at_once(client, "c", wire.PAUSING)
     runtime.release("exec")
-    runtime.release("pause")
     execute.result()
+    same(client.call("Wait", {"id": "c", "exec_id": "e"})["exit_status"], 0, "exec's exit status")
+    runtime.release("pause")
     pause.result()
     client.call("Resume", {"id": "c"})
-    same(client.call("Wait", {"id": "c", "exec_id": "e"})["exit_status"], 0, "exec's exit status")
     direct.finish(client, "c")
 
 

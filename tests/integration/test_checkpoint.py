@@ -11,7 +11,7 @@ while [ $# -gt 0 ]; do
     [ "$1" != --pid-file ] || file=$2
     shift
 done
-sleep 1000 </dev/null >/dev/null 2>&1 &
+/bin/sleep 1000 </dev/null >/dev/null 2>&1 &
 printf %s $! >"$file"
 exit 0
 """
@@ -60,7 +60,8 @@ def test_failed_checkpoint_gives_the_reason_and_keeps_crius_log(direct):
     runtime = direct.stand_in()
     work = direct.dir + "/criu"
     os.mkdir(work)
-    runtime.answer("checkpoint", "echo criu-says >%s/dump.log; echo no-luck >&2; exit 1\n" % work)
+    runtime.answer("checkpoint", '[ "$2" != --help ] || exit 0\n'
+                   "echo criu-says >%s/dump.log; echo no-luck >&2; exit 1\n" % work)
     client = direct.run("c", options=direct.options(binary_name=runtime.path))
     try:
         checkpoint(direct, client, work_path=work)
@@ -88,8 +89,8 @@ def test_restore_happens_at_start_with_the_image(direct):
     restore = after(runtime.calls("restore")[0], "restore", "--image-path", direct.dir + "/image")
     after(restore, "--work-path")
     after(restore, "--bundle", bundle)
-    for flag in ("--detach", "--no-subreaper", "--pid-file"):
-        assert flag in restore, restore
+    for flag in ("--detach", "-no-subreaper", "--pid-file"):
+        assert any(word.endswith(flag) for word in restore), restore
     assert not runtime.calls("create"), "created although it was to be restored"
     with open(bundle + "/init.pid") as file:
         same(int(file.read()), pid, "pid of the restored process")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several containers in one shim, as in a pod."""
-import os
-import signal
 
-from harness import alive, eventually, ours_only, same
+from harness import eventually, ours_only, same
+from leftovers import alive
 from wire import RUNNING, STOPPED
 
 GROUP = {"io.containerd.runc.v2.group": "pod"}
@@ -74,8 +73,7 @@ def test_without_shutdown_it_stays(direct):
 def test_killed_shim_of_a_group_is_cleaned_up_member_by_member(direct):
     clients = pod(direct, ("a", "b"), GROUP)
     pids = {n: clients[n].call("Connect", {"id": n})["task_pid"] for n in clients}
-    os.kill(direct.shim_pids()[0], signal.SIGKILL)
-    eventually(lambda: not direct.shim_pids(), "the shim's end")
+    direct.kill_shim()
     for name in ("a", "b"):
         answer = direct.delete(name)
         same((answer["pid"], answer["exit_status"]), (pids[name], 137), "answer of delete")

@@ -2,11 +2,11 @@
 """An ordinary user, no /run, no cgroups: the emulated provider through the same protocol."""
 import json
 import os
-import signal
 import stat
 
 import wire
-from harness import alive, eventually, ours_only, raises, same
+from harness import eventually, ours_only, raises, same
+from leftovers import alive
 
 
 def create(emulated, *args, io=None, terminal=False, container="c", **spec):
@@ -65,8 +65,7 @@ def test_exec_terminal_and_statistics_without_privileges(emulated):
 def test_delete_after_the_shim_was_killed_ends_the_process(emulated):
     client = create(emulated)
     pid = client.call("Start", {"id": "c"})["pid"]
-    os.kill(emulated.shim_pids()[0], signal.SIGKILL)
-    eventually(lambda: not emulated.shim_pids(), "the shim's end")
+    emulated.kill_shim()
     same(emulated.delete("c")["exit_status"], 137, "exit status that delete reports")
     eventually(lambda: not alive(pid), "the end of the container's process")
 

@@ -97,8 +97,10 @@ def test_failed_exec_says_why_and_leaves_the_container_alone(cd):
 @any_oci
 def test_kill_signals_the_init_process_of_the_container(cd):
     name = cd.run_detached()
-    cd.ctr("tasks", "kill", "-s", "SIGTERM", name, check=True)
-    cd.wait_status(name, "STOPPED")
+    def killed():  # again, for the shell may not have its trap yet
+        cd.ctr("tasks", "kill", "-s", "SIGTERM", name)
+        return cd.task(name)[1] == "STOPPED"
+    eventually(killed, "the end by SIGTERM")
     cd.ctr("tasks", "delete", name, check=True)
     same(cd.events.wait(name, "delete")[-1][1]["exit_status"], 7, "status in the delete event")
     cd.ctr("containers", "delete", name, check=True)

@@ -56,8 +56,7 @@ def test_killed_in_a_shared_pid_namespace(cd):
 
 def test_killed_while_created(direct):
     direct.create("c")
-    os.kill(direct.shim_pids()[0], signal.SIGKILL)
-    eventually(lambda: not direct.shim_pids(), "the shim's end")
+    direct.kill_shim()
     answer = direct.delete("c")
     same(answer["exit_status"], 137, "exit status that delete reports")
     assert answer["pid"] and answer["exited_at"], answer
@@ -75,7 +74,7 @@ def test_killed_while_create_is_under_way(direct):
     create = client.send("Create", {"id": "c", "bundle": bundle, "rootfs": direct.rootfs(),
                                     "options": options})
     runtime.wait("create")
-    os.kill(direct.shim_pids()[0], signal.SIGKILL)
+    direct.kill_shim()
     create.answers.get(timeout=10)
     runtime.release("create")
     same(direct.delete("c")["exit_status"], 137, "exit status that delete reports")
@@ -85,9 +84,7 @@ def test_killed_while_create_is_under_way(direct):
 @ours_only
 def test_socket_of_a_killed_shim_is_replaced(direct):
     direct.run("c")
-    pid = direct.shim_pids()[0]
-    os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not direct.shim_pids(), "the shim's end")
+    direct.kill_shim()
     address = direct.start("c")  # the socket's file is still there
     client = direct.connect(address)
     client.call("Shutdown", {"id": "c"})

@@ -11,7 +11,7 @@ import stat
 import struct
 
 import wire
-from harness import children, descriptors, eventually, ours_only, raises, same, shims
+from harness import descriptors, eventually, ours_only, parent, raises, same, shims
 from leftovers import CGROUPS, RUN, alive
 
 LOG_LINE = re.compile(r'^time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^"]*" level=[a-z]+ msg=')
@@ -153,7 +153,6 @@ def test_daemon_keeps_the_flags_that_tools_look_for(direct):
     argv = shims()[daemon(direct)]
     for flag, value in (("-namespace", direct.namespace), ("-id", "c"), ("-address", direct.address)):
         same(argv[argv.index(flag) + 1], value, flag)
-    same(os.readlink("/proc/%d/cwd" % daemon(direct)), direct.bundle_path("c"), "working folder")
     shut_down(direct, address)
 
 
@@ -276,16 +275,32 @@ def test_unknown_services_and_methods_are_code_12(direct):
 
 
 @ours_only
-def test_both_task_services_and_the_sandbox_service_are_served(direct):
+def test_both_task_services_are_served_on_one_connection(direct):
     direct.bundle("c")
     address = direct.start("c")
     client = direct.connect(address)
     for service in (wire.TASK_V2, wire.TASK_V3):
         same(client.call("Connect", {"id": "c"}, service=service)["shim_pid"], daemon(direct), service)
-    client.call("PingSandbox", {"sandbox_id": "c"}, service=wire.SANDBOX)
-    platform = client.call("Platform", {"sandbox_id": "c"}, service=wire.SANDBOX)["platform"]
-    same(platform["os"], "linux", "platform")
     shut_down(direct, address)
+
+
+@ours_only
+def test_sandbox_has_a_life_of_its_own_and_may_lack_a_spec(direct):
+    bundle = direct.bundle("s")
+    os.unlink(bundle + "/config.json")
+    client = direct.connect(direct.start("s"), wire.SANDBOX)
+    sandbox = {"sandbox_id": "s"}
+    client.call("CreateSandbox", dict(sandbox, bundle_path=bundle))
+    assert client.call("StartSandbox", sandbox)["created_at"], "no time of creation"
+    same(client.call("Platform", sandbox)["platform"]["os"], "linux", "platform")
+    client.call("PingSandbox", sandbox)
+    same(client.call("SandboxStatus", sandbox)["state"], "SANDBOX_READY", "state")
+    wait = client.send("WaitSandbox", sandbox)
+    assert not wait.done, "WaitSandbox was answered before the end"
+    client.call("StopSandbox", dict(sandbox, timeout_secs=5))
+    wait.result()
+    client.call("ShutdownSandbox", sandbox)
+    eventually(lambda: not direct.shim_pids(), "the shim's end")
 
 
 def test_broken_frames_end_at_most_their_connection(direct):
@@ -341,7 +356,7 @@ def test_runtime_gets_no_descriptors_of_the_shim(direct):
     pid = runtime.wait("start")
     sockets = [path for fd, path in descriptors(pid).items() if path.startswith("socket:")]
     same(sockets, [], "sockets that the runtime inherited")
-    assert pid in children(daemon(direct)), "not a child of the shim"
+    same(parent(pid), daemon(direct), "the runtime's parent")
     runtime.release("start")
     start.result()
     direct.finish(client, "c")

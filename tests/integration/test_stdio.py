@@ -128,6 +128,33 @@ def test_stdin_stays_open_when_a_client_detaches_until_close_io(direct):
     direct.remove(client, "c")
 
 
+@ours_only
+def test_close_io_is_not_lost_while_start_is_under_way(direct):
+    runtime = direct.stand_in()
+    client = direct.run("c", options=direct.options(binary_name=runtime.path))
+    for held in (True, False):
+        exec_id = "held" if held else "early"
+        io, out, _ = direct.outputs(exec_id, stdin=True)
+        direct.exec(client, "c", exec_id, "cat", io=io, start=False)
+        if held:
+            runtime.block("exec")
+            start = client.send("Start", {"id": "c", "exec_id": exec_id})
+            runtime.wait("exec")
+            with open(io["stdin"], "w") as stdin:
+                stdin.write("text\n")
+        client.call("CloseIO", {"id": "c", "exec_id": exec_id, "stdin": True})
+        if held:
+            runtime.release("exec")
+            start.result()
+        else:
+            client.call("Start", {"id": "c", "exec_id": exec_id})
+            with open(io["stdin"], "w") as stdin:
+                stdin.write("text\n")
+        same(client.call("Wait", {"id": "c", "exec_id": exec_id})["exit_status"], 0, "exit of cat")
+        same(out.end(), "text\n", "output of cat, %s" % exec_id)
+    direct.finish(client, "c")
+
+
 def test_background_child_that_holds_stdout_delays_no_exit(direct):
     client = direct.run("c")
     io, out, _ = direct.outputs("e")

@@ -4,6 +4,7 @@
 Messages are dicts; SCHEMAS names their fields. Written from the wire formats, independently of the
 C code under test, so that a mistake made there is not repeated here.
 """
+import contextlib
 import os
 import queue
 import socket
@@ -69,6 +70,15 @@ SCHEMAS = {
     "ConnectResponse": {1: ("shim_pid", "int"), 2: ("task_pid", "int"), 3: ("version", "str")},
     "Shutdown": {1: ("id", "str"), 2: ("now", "bool")},
     # sandbox service
+    "CreateSandbox": {1: ("sandbox_id", "str"), 2: ("bundle_path", "str")},
+    "StartSandbox": {1: ("sandbox_id", "str")},
+    "StartSandboxResponse": {1: ("pid", "int"), 2: ("created_at", "Timestamp")},
+    "StopSandbox": {1: ("sandbox_id", "str"), 2: ("timeout_secs", "int")},
+    "WaitSandbox": {1: ("sandbox_id", "str")},
+    "WaitSandboxResponse": {1: ("exit_status", "int"), 2: ("exited_at", "Timestamp")},
+    "SandboxStatus": {1: ("sandbox_id", "str"), 2: ("verbose", "bool")},
+    "SandboxStatusResponse": {1: ("sandbox_id", "str"), 2: ("pid", "int"), 3: ("state", "str")},
+    "ShutdownSandbox": {1: ("sandbox_id", "str")},
     "PingSandbox": {1: ("sandbox_id", "str")},
     "Platform": {1: ("sandbox_id", "str")},
     "PlatformResponse": {1: ("platform", "PlatformInfo")},
@@ -319,17 +329,18 @@ class Client:
                 raise Closed("%s: connection closed before" % call.what)
             stream, self.next_stream = self.next_stream, self.next_stream + 2
             self.calls[stream] = call
-            self.sock.sendall(frame(stream, 1, request))
+            try:
+                self.sock.sendall(frame(stream, 1, request))
+            except OSError as error:
+                raise Closed("%s: %s" % (call.what, error)) from None
         return call
 
     def call(self, method, message=None, timeout=15, **options):
         return self.send(method, message, **options).result(timeout)
 
     def close(self):
-        try:
+        with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.sock.close()
 
     def __enter__(self):
@@ -347,6 +358,7 @@ class EventSink:
         self.events = []
         self.namespaces = set()
         self.changed = threading.Condition()
+        self.answering = threading.Lock()  # what is recorded is answered too
         self.connections = []
         self.open()
 
@@ -374,8 +386,9 @@ class EventSink:
                     status = {"code": UNIMPLEMENTED, "message": "only Events.Forward here"}
                     sock.sendall(frame(got[0], 2, encode("Response", {"status": status})))
                     continue
-                self._record(decode("Forward", request["payload"])["envelope"])
-                sock.sendall(frame(got[0], 2, b""))
+                with self.answering:
+                    self._record(decode("Forward", request["payload"])["envelope"])
+                    sock.sendall(frame(got[0], 2, b""))
         except OSError:
             pass
 
@@ -408,10 +421,9 @@ class EventSink:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         os.unlink(self.path)
-        for sock in self.connections:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            sock.close()
-        self.connections = []
+        with self.answering:
+            for sock in self.connections:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+                sock.close()
+            self.connections = []
