@@ -225,6 +225,6 @@ SHIM_MUST_USE int hcs_storage_unmount(const struct hcs_provider *p, const char *
 
 /* --- the provider's threads ----------------------------------------------------------------- */
 
-struct shim_loop; /* base/posix/loop.h; the shim's one event loop, lent to providers */
+struct shim_loop; /* base/loop.h; the shim's one event loop, lent to providers */
 /* Call once, before any system is created; NULL in `delete`, which needs no notices. */
 void hcs_use_loop(struct shim_loop *loop);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define SIGNAL_KILL   9
-#define UNSTICK_MS    2000
+#define UNSTICK_MS    1000
 #define RESOURCES_MAX ((size_t)1024 * 1024)
 
 enum shim_state shim_task_state(struct shim_task *task)
@@ -246,6 +246,15 @@ int shim_process_kill(struct shim_process *p, uint32_t signal, bool all, struct 
     return r < 0 ? r : hcs_process_signal(hcs, signal, err);
 }
 
+/* Whether the operation that had the slot then, or an exec's start, is still under way. */
+static bool stuck_locked(struct shim_task *task, unsigned serial)
+{
+    for (struct shim_process *p = task->execs; p; p = p->next)
+        if (p->starting)
+            return true;
+    return task->busy && !task->deleting && task->op_serial == serial;
+}
+
 void shim_task_unstick(struct shim_task *task)
 {
     struct shim_tasks *tasks = &task->shim->tasks;
@@ -255,10 +264,10 @@ void shim_task_unstick(struct shim_task *task)
 
     shim_lock(&tasks->lock);
     serial = task->op_serial;
-    while (task->busy && !task->deleting && task->op_serial == serial &&
+    while (stuck_locked(task, serial) &&
            shim_cond_wait_until(&tasks->changed, &tasks->lock, deadline))
         continue;
-    stuck = task->busy && !task->deleting && task->op_serial == serial && task->system;
+    stuck = stuck_locked(task, serial) && task->system;
     shim_unlock(&tasks->lock);
     if (stuck)
         hcs_system_cancel(task->system);

@@ -2,7 +2,7 @@
 /* The daemon: puts the parts together, serves until told to end, and takes them apart. */
 #include "base/child.h"
 #include "base/log.h"
-#include "base/posix/loop.h"
+#include "base/loop.h"
 #include "base/str.h"
 #include "hcs/hcs.h"
 #include "shim/daemon.h"
@@ -18,6 +18,7 @@ enum {
     CLOSE_MS = 1000,  /* for replies to leave */
     EVENTS_MS = 3000, /* for events to leave */
     DRAIN_MS = 2000,  /* for work under way */
+    LINGER_MS = 500,  /* after the last Delete, where a Shutdown came before */
 };
 
 static struct shim the_shim; /* static for SIGUSR1's sake */
@@ -30,23 +31,44 @@ void shim_end(struct shim *shim)
     shim_daemon_stop();
 }
 
-static void end_after_reply(void *user)
+/* The last Delete's client commonly sends its own Shutdown next, and is to get a reply. */
+static void end_unless_busy(struct shim_timer *timer)
 {
-    shim_end(user);
+    (void)timer;
+    if (shim_tasks_empty(&the_shim))
+        shim_end(&the_shim);
+}
+
+static void end_soon(void *user)
+{
+    static struct shim_timer timer;
+    struct shim *shim = user;
+
+    shim_timer_set(shim->loop, &timer, LINGER_MS, end_unless_busy);
+}
+
+static void after_last_delete(void *user)
+{
+    struct shim *shim = user;
+
+    if (!shim_loop_post(shim->loop, end_soon, shim))
+        shim_end(shim);
+}
+
+static void after_shutdown(void *user)
+{
+    if (shim_tasks_empty(user))
+        shim_end(user);
 }
 
 void shim_shutdown(struct shim *shim, struct shim_request *request)
 {
     Pb__Empty empty = PB__EMPTY__INIT;
-    bool idle;
 
     shim_lock(&shim->tasks.lock);
-    idle = !shim->tasks.list;
-    if (!idle)
-        shim->tasks.shutdown_wanted = true;
+    shim->tasks.shutdown_wanted = true;
     shim_unlock(&shim->tasks.lock);
-    if (idle)
-        ttrpc_call_on_sent(request->call, end_after_reply, shim);
+    ttrpc_call_on_sent(request->call, after_shutdown, shim);
     shim_request_reply(&empty.base, request);
 }
 
@@ -58,7 +80,7 @@ void shim_end_if_idle(struct shim *shim, struct ttrpc_call *call)
     idle = shim->tasks.shutdown_wanted && !shim->tasks.list;
     shim_unlock(&shim->tasks.lock);
     if (idle)
-        ttrpc_call_on_sent(call, end_after_reply, shim);
+        ttrpc_call_on_sent(call, after_last_delete, shim);
 }
 
 /* --- the state dump ------------------------------------------------------------------------- */

@@ -179,17 +179,15 @@ static void task_close_io(Task__Task_Service *service, const Task__CloseIOReques
     cleanup_process struct shim_process *p = NULL;
     struct shim_error err;
     int r = shim_process_find(request->shim, in->id, in->exec_id, &p, &err);
-    struct shim_io *io = NULL;
 
     (void)service;
     (void)closure;
-    if (r == 0) {
-        shim_lock(&request->shim->tasks.lock);
-        io = p->io;
+    if (r == 0 && in->close_stdin) {
+        shim_lock(&request->shim->tasks.lock); /* the next try of a failed start replaces io */
+        if (p->io)
+            shim_io_close_stdin(p->io);
         shim_unlock(&request->shim->tasks.lock);
     }
-    if (io && in->close_stdin)
-        shim_io_close_stdin(io);
     answer_empty(request, r, &err);
 }
 
@@ -576,7 +574,8 @@ static void task_delete(Task__Task_Service *service, const Task__DeleteRequest *
 
 enum where { INLINE, WORKER, URGENT };
 
-/* In the order of the service's descriptor. Everything not named here may block. */
+/* Urgent: what must not wait behind runtimes that hang; all but Kill and Delete only read files or
+ * our own records. What is not named here may block for as long as a runtime does. */
 static enum where where_to_run(const char *method)
 {
     static const struct {
@@ -585,6 +584,7 @@ static enum where where_to_run(const char *method)
     } table[] = {
         {"State", INLINE},   {"Connect", INLINE},  {"Wait", INLINE}, {"ResizePty", INLINE},
         {"CloseIO", INLINE}, {"Shutdown", INLINE}, {"Kill", URGENT}, {"Delete", URGENT},
+        {"Pids", URGENT},    {"Stats", URGENT},    {"Exec", URGENT},
     };
 
     for (size_t i = 0; i < SHIM_ARRAY_LEN(table); i++)
