@@ -30,7 +30,9 @@ static void test_an_init_that_ends_while_the_runtime_fails_is_not_found(void **s
 {
     struct standin *s = *state;
 
-    standin_on(s, "kill", "kill -9 $(pids); error 'container not running'; exit 1\n");
+    standin_on(s, "kill",
+               "kill -9 $(pids); while kill -0 $(pids) 2>/dev/null; do :; done\n"
+               "error 'container not running'; exit 1\n");
     standin_create(s);
     assert_fails(SHIM_E_NOT_FOUND, "process already finished",
                  hcs_process_signal(hcs_system_init(s->system), SIGTERM, err));
