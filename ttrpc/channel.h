@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames in and out over one nng stream: buffers, back-pressure, the end of the connection. Server
- * and client both stand on it. Neither blocks nor runs a callback in the caller's thread, but for
- * the `sent` of a frame that is dropped.
+ * and client both stand on it. Nothing here blocks. `sent` of a frame can run in any thread that
+ * sends, the other callbacks run on nng's.
  */
 #pragma once
 #include "ttrpc/envelope.h"

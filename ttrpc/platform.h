@@ -14,3 +14,6 @@ bool ttrpc_peer_is_same_user(nng_stream *stream);
 /* Whether a peer can stop writing and still read, so that the end of what it sends does not mean
  * that it is gone. An empty send then tells. */
 bool ttrpc_streams_half_close(void);
+
+/* Whether a send that is canceled has either been done or not been begun: then it can be tried. */
+bool ttrpc_sends_can_be_taken_back(void);

@@ -77,5 +77,5 @@ void ttrpc_call_on_gone(struct ttrpc_call *call, void (*gone)(struct ttrpc_call 
                         void *user);
 
 /* Runs fn once, when this call's answer has left, or is dropped as nobody waits for it: for
- * Shutdown. It must not block. Before answering. */
+ * Shutdown. On any thread that answers or on nng's; it must not block. Before answering. */
 void ttrpc_call_on_sent(struct ttrpc_call *call, void (*sent)(void *user), void *user);
