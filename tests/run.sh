@@ -74,7 +74,7 @@ wanted() {
 build() { # PRESET [CMAKE_ARG...]
     local preset=$1
     shift
-    cmake --preset "$preset" "$@" && cmake --build "build/$preset" -j "$jobs"
+    cmake --preset "$preset" -DSHIM_TESTS=ON "$@" && cmake --build "build/$preset" -j "$jobs"
 }
 
 unit_tests() { # FOLDER [WRAPPER...]
