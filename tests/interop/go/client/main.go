@@ -151,7 +151,11 @@ func cancellation(ctx context.Context, c *ttrpc.Client) error {
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("got %v", err)
 	}
-	return releaseUntil(ctx, c, 1)
+	// Releases the call, unless it was canceled before it was sent.
+	if _, err := call(ctx, c, "Release", ""); err != nil {
+		return err
+	}
+	return say(ctx, c, "still here")
 }
 
 // Releases until that many calls were answered in total.
