@@ -7,6 +7,7 @@ import shutil
 import signal
 
 CGROUPS = "/sys/fs/cgroup"
+PURE_V2 = os.path.exists(CGROUPS + "/cgroup.controllers")
 RUN = "/run/containerd"  # a tmpfs of the tests' own, see run.py
 
 
