@@ -16,7 +16,8 @@ struct ttrpc_metadata { /* lent */
 };
 
 /**
- * nng's URL for an address as containerd writes it: "unix:///path", a bare absolute path, or on
- * Windows "\\.\pipe\name". malloc'ed in *ret. SHIM_E_INVALID for anything else.
+ * nng's URL for an address as containerd writes it: "unix:///path" or a bare absolute path, on
+ * Windows "\\.\pipe\name", on Linux also the bare name of an abstract socket (whatever has no
+ * "://"). malloc'ed in *ret. SHIM_E_INVALID for other schemes and for names that are too long.
  */
 SHIM_MUST_USE int ttrpc_address_to_url(const char *address, char **ret, struct shim_error *err);
