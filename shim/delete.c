@@ -20,7 +20,8 @@ static void fill_deleted(struct shim_process *p, struct shim_deleted *ret)
 
 /* --- of an exec ----------------------------------------------------------------------------- */
 
-int shim_exec_delete(struct shim_process *p, struct shim_deleted *ret, struct shim_error *err)
+/* One that never ran is as good as deleted from here on, so that nobody starts it meanwhile. */
+static int begin_exec_delete(struct shim_process *p, bool *ret_ended, struct shim_error *err)
 {
     struct shim_tasks *tasks = &p->task->shim->tasks;
     enum shim_state state;
@@ -29,20 +30,50 @@ int shim_exec_delete(struct shim_process *p, struct shim_deleted *ret, struct sh
     shim_lock(&tasks->lock);
     state = p->state;
     starting = p->starting;
+    if (state == SHIM_CREATED && !starting)
+        p->state = SHIM_DELETED;
     shim_unlock(&tasks->lock);
+    *ret_ended = state == SHIM_STOPPED;
     if (state == SHIM_DELETED)
-        return shim_fail(err, SHIM_E_NOT_FOUND, "process %s: not found", p->exec_id);
+        return shim_fail(err, SHIM_E_NOT_FOUND, "process %s in container %s: not found", p->exec_id,
+                         p->task->id);
     if (starting || (state != SHIM_CREATED && state != SHIM_STOPPED))
         return shim_fail(err, SHIM_E_UNKNOWN, "cannot delete a %s process",
                          starting ? "starting" : shim_state_name(state));
+    return 0;
+}
+
+int shim_exec_delete(struct shim_process *p, struct shim_deleted *ret, struct shim_error *err)
+{
+    bool ended;
+    int r = begin_exec_delete(p, &ended, err);
+
+    if (r < 0)
+        return r;
     if (p->io)
-        shim_io_finish(p->io, COPY_LIMIT_MS);
+        shim_io_finish(p->io, ended ? COPY_LIMIT_MS : 0);
+    if (ended)
+        shim_exec_settle(p, SETTLE_LIMIT_MS);
     fill_deleted(p, ret);
     shim_exec_remove(p);
     return 0;
 }
 
 /* --- of a task ------------------------------------------------------------------------------ */
+
+/* Removes an exec; its streams end at once unless it is being started, which then ends them. */
+static void drop_exec(struct shim_process *p)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    struct shim_io *io;
+
+    shim_exec_remove(p);
+    shim_lock(&tasks->lock);
+    io = p->starting ? NULL : p->io; /* a deleted one is not started again */
+    shim_unlock(&tasks->lock);
+    if (io)
+        shim_io_finish(io, 0);
+}
 
 static void finish_execs(struct shim_task *task)
 {
@@ -58,9 +89,7 @@ static void finish_execs(struct shim_task *task)
         shim_unlock(&tasks->lock);
         if (!p)
             return;
-        if (p->io)
-            shim_io_finish(p->io, 0);
-        shim_exec_remove(p);
+        drop_exec(p);
     }
 }
 
@@ -83,6 +112,8 @@ int shim_task_delete(struct shim_task *task, struct shim_deleted *ret, struct sh
     enum shim_state state = shim_task_state(task);
     int r;
 
+    if (state == SHIM_DELETED)
+        return shim_fail(err, SHIM_E_NOT_FOUND, "container %s: not found", task->id);
     if (state != SHIM_CREATED && state != SHIM_STOPPED)
         return shim_fail(err, SHIM_E_UNKNOWN, "cannot delete a %s process", shim_state_name(state));
     if (state == SHIM_STOPPED)

@@ -36,6 +36,7 @@ int shim_exec_create(struct shim_task *task, const Task__ExecProcessRequest *req
     cleanup_json struct json_object *parameters = NULL;
     cleanup_process struct shim_process *p = NULL;
     Events__TaskExecAdded event = EVENTS__TASK_EXEC_ADDED__INIT;
+    struct hcs_process *hcs = NULL;
     int r = check_exec(task, request, err);
 
     if (r == 0)
@@ -46,14 +47,15 @@ int shim_exec_create(struct shim_task *task, const Task__ExecProcessRequest *req
         r = shim_exec_add(task, &config, &p, err);
     if (r < 0)
         return r;
-    r = hcs_process_new(task->system, request->exec_id, parameters, p, &p->hcs, err);
+    r = hcs_process_new(task->system, request->exec_id, parameters, p, &hcs, err);
     if (r < 0) {
         shim_exec_remove(p);
         return r;
     }
+    shim_process_set_hcs(p, hcs);
     event.container_id = task->id;
     event.exec_id = p->exec_id;
-    shim_events_publish(task->shim->events, "/tasks/exec-added", &event.base);
+    shim_start_done(p, SHIM_CREATED, "/tasks/exec-added", &event.base);
     return 0;
 }
 

@@ -101,6 +101,19 @@ static struct shim_waiter *take_waiters_locked(struct shim_process *p)
     return list;
 }
 
+void shim_process_end_waits(struct shim_process *p)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    struct shim_waiter *waiters;
+    struct hcs_exit exit;
+
+    shim_lock(&tasks->lock);
+    waiters = take_waiters_locked(p);
+    exit = p->exit;
+    shim_unlock(&tasks->lock);
+    answer_waiters(waiters, &exit);
+}
+
 static void drop_waiter(struct shim_waiter *w)
 {
     ttrpc_call_fail(w->call, SHIM_E_CANCELED, "context canceled");
@@ -135,6 +148,7 @@ void shim_process_wait(struct shim_process *p, struct shim_request *request)
 {
     struct shim_tasks *tasks = &p->task->shim->tasks;
     struct shim_waiter *w = calloc(1, sizeof(*w));
+    struct hcs_exit exit;
     bool over, gone;
 
     if (!w) {
@@ -152,6 +166,7 @@ void shim_process_wait(struct shim_process *p, struct shim_request *request)
 
     shim_lock(&tasks->lock);
     gone = w->gone;
+    exit = p->exit;
     over = p->state == SHIM_STOPPED || p->state == SHIM_DELETED || p->failed;
     if (!gone && !over) {
         w->queued = true;
@@ -162,7 +177,7 @@ void shim_process_wait(struct shim_process *p, struct shim_request *request)
     if (gone)
         drop_waiter(w);
     else if (over)
-        answer_waiter(w, &p->exit);
+        answer_waiter(w, &exit);
 }
 
 /* --- ending --------------------------------------------------------------------------------- */
@@ -275,8 +290,10 @@ void shim_start_done(struct shim_process *p, enum shim_state state, const char *
 
     shim_lock(&tasks->lock);
     p->starting = false;
-    p->state = state;
-    shim_events_publish(p->task->shim->events, topic, event);
+    if (p->state != SHIM_DELETED) { /* with its whole task, meanwhile */
+        p->state = state;
+        shim_events_publish(p->task->shim->events, topic, event);
+    }
     ended = p->exit_held;
     p->exit_held = false;
     if (ended)
@@ -298,6 +315,10 @@ void shim_start_failed(struct shim_process *p)
     p->starting = false;
     ended = p->exit_held;
     p->exit_held = false;
+    if (p->exit_comes && !is_init(p)) {
+        p->state = p->state == SHIM_DELETED ? SHIM_DELETED : SHIM_RUNNING; /* until it has ended */
+        p->exit_queued = true; /* no start event, no exit event */
+    }
     if (ended) {
         end_locked(p, &ending);
     } else if (!p->exit_comes) {
@@ -345,6 +366,13 @@ void shim_exit_forget(struct shim_process *p)
 
 /* --- settling ------------------------------------------------------------------------------- */
 
+/* Publishes it where the output of its end has not been taken in time. */
+static void publish_overdue_locked(struct shim_process *p)
+{
+    if (p->state == SHIM_STOPPED && exit_due_locked(p) && p->task->init->state != SHIM_DELETED)
+        publish_exit_locked(p);
+}
+
 static bool settled_locked(struct shim_task *task)
 {
     for (struct shim_process *p = task->execs; p; p = p->next)
@@ -362,9 +390,20 @@ void shim_task_settle(struct shim_task *task, unsigned timeout_ms)
     while (!settled_locked(task) && shim_cond_wait_until(&tasks->changed, &tasks->lock, deadline))
         continue;
     for (struct shim_process *p = task->execs; p; p = p->next)
-        if (p->state == SHIM_STOPPED && exit_due_locked(p))
-            publish_exit_locked(p);
-    if (task->init->state == SHIM_STOPPED && exit_due_locked(task->init))
-        publish_exit_locked(task->init);
+        publish_overdue_locked(p);
+    publish_overdue_locked(task->init);
+    shim_unlock(&tasks->lock);
+}
+
+void shim_exec_settle(struct shim_process *p, unsigned timeout_ms)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    int64_t deadline = shim_monotonic_ns() + timeout_ms * SHIM_NS_PER_MS;
+
+    shim_lock(&tasks->lock);
+    while (exit_due_locked(p) && p->task->init->state != SHIM_DELETED &&
+           shim_cond_wait_until(&tasks->changed, &tasks->lock, deadline))
+        continue;
+    publish_overdue_locked(p);
     shim_unlock(&tasks->lock);
 }

@@ -186,6 +186,8 @@ int shim_process_find(struct shim *shim, const char *id, const char *exec_id,
         return r;
     shim_lock(&shim->tasks.lock);
     p = shim_str_empty(exec_id) ? task->init : find_exec_locked(task, exec_id);
+    if (p && p->state == SHIM_CREATING)
+        p = NULL;
     if (p)
         shim_process_ref_locked(p);
     shim_unlock(&shim->tasks.lock);
@@ -218,7 +220,7 @@ static struct shim_process *new_process(struct shim_task *task,
         return NULL;
     p->task = task;
     p->refs = 2;
-    p->state = SHIM_CREATED;
+    p->state = SHIM_CREATING;
     p->terminal = config->terminal;
     p->exec_id = shim_strdup0(config->exec_id);
     p->stdin_path = shim_strdup0(config->stdin_path);
@@ -254,7 +256,6 @@ static struct shim_task *new_task(struct shim *shim, const char *id, const char 
         free_task(&task->work);
         return NULL;
     }
-    task->init->state = SHIM_CREATING;
     return task;
 }
 
@@ -313,8 +314,10 @@ void shim_task_remove(struct shim_task *task)
         struct shim_process *p = execs;
 
         execs = p->next;
+        shim_process_end_waits(p);
         shim_process_put(p);
     }
+    shim_process_end_waits(task->init);
     shim_task_put(task);
 }
 
@@ -322,22 +325,24 @@ int shim_exec_add(struct shim_task *task, const struct shim_process_config *conf
                   struct shim_process **ret, struct shim_error *err)
 {
     struct shim_process *p = new_process(task, config);
-    bool exists;
+    bool exists, deleted;
 
     if (!p)
         return shim_fail_memory(err);
     shim_lock(&task->shim->tasks.lock);
+    deleted = task->init->state == SHIM_DELETED;
     exists = find_exec_locked(task, config->exec_id) != NULL ||
              shim_str_equal(task->id, config->exec_id);
-    if (!exists) {
+    if (!exists && !deleted) {
         task->refs++; /* the process' */
         p->next = task->execs;
         task->execs = p;
     }
     shim_unlock(&task->shim->tasks.lock);
-    if (exists) {
+    if (exists || deleted) {
         free_fields(p);
-        return shim_fail(err, SHIM_E_EXISTS, "id %s: already exists", config->exec_id);
+        return deleted ? fail_no_task(err, task->id)
+                       : shim_fail(err, SHIM_E_EXISTS, "id %s: already exists", config->exec_id);
     }
     *ret = p;
     return 0;
@@ -359,6 +364,7 @@ void shim_exec_remove(struct shim_process *process)
     process->state = SHIM_DELETED;
     shim_cond_broadcast(&tasks->changed);
     shim_unlock(&tasks->lock);
+    shim_process_end_waits(process);
     if (found)
         shim_process_put(process);
 }

@@ -46,6 +46,7 @@ struct shim_process {
     unsigned refs;             /* of an exec; init is part of its task and counts there */
     char *exec_id;             /* "" for init */
     bool terminal;
+    bool stdin_closed; /* by CloseIO, which can come before there are streams */
     char *stdin_path, *stdout_path, *stderr_path;
 
     uint32_t pid; /* 0 until known */
@@ -132,11 +133,13 @@ struct shim_process_config { /* borrowed */
 SHIM_MUST_USE int shim_task_add(struct shim *shim, const char *id, const char *bundle,
                                 const struct shim_process_config *init, struct shim_task **ret,
                                 struct shim_error *err);
-/* Takes it out of the table; its references live on. Releases the slot. */
+/* Takes it out of the table; its references live on. Releases the slot; Waits end. */
 void shim_task_remove(struct shim_task *task);
-/* A process in state CREATED. SHIM_E_EXISTS. One reference is the caller's, one the task's. */
+/* A process in state CREATING, which nobody finds until shim_start_done. SHIM_E_EXISTS;
+ * SHIM_E_NOT_FOUND once the task is deleted. One reference is the caller's, one the task's. */
 SHIM_MUST_USE int shim_exec_add(struct shim_task *task, const struct shim_process_config *config,
                                 struct shim_process **ret, struct shim_error *err);
+/* Out of its task's list, in state DELETED; its Waits end. */
 void shim_exec_remove(struct shim_process *process);
 
 /* --- the slot ------------------------------------------------------------------------------- */
@@ -165,12 +168,16 @@ void shim_start_failed(struct shim_process *process);
 void shim_exit_expect(struct shim_process *process);
 void shim_exit_forget(struct shim_process *process);
 
+/* Answers its Waits with what is known of its exit: for one that is removed without any. */
+void shim_process_end_waits(struct shim_process *process);
 /* Parks a Wait, or answers it at once. Takes the request over. */
 void shim_process_wait(struct shim_process *process, struct shim_request *request);
 
 /* Waits until the exit events of all processes are published, at most timeout_ms, then publishes
  * what is missing so that the order holds. */
 void shim_task_settle(struct shim_task *task, unsigned timeout_ms);
+/* The same for one exec that has ended. */
+void shim_exec_settle(struct shim_process *process, unsigned timeout_ms);
 
 /* Whether no task is left, being created included. */
 bool shim_tasks_empty(struct shim *shim);
