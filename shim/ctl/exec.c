@@ -59,18 +59,20 @@ static int parse(struct exec *x, const char *const *argv, struct shim_error *err
     return x->exec_id ? ctl_check_name("exec id", x->exec_id, err) : shim_fail_memory(err);
 }
 
-/* The bundle is where the shim says, also when containerd made it. */
+/* The bundle is where the shim says, also when containerd made it; then we may not get to read it.
+ */
 static int load_spec(struct exec *x, struct json_object **ret, struct shim_error *err)
 {
+    struct shim_error why;
     Task__StateResponse *state;
     int r = ctl_call_state(x->client, x->id, "", &state, err);
 
     if (r < 0)
         return r;
-    r = oci_spec_load(state->bundle, ret, err);
+    r = oci_spec_load(state->bundle, ret, x->ctl->address ? &why : err);
     protobuf_c_message_free_unpacked(&state->base, NULL);
     if (r < 0 && x->ctl->address) {
-        ctl_say("%s; using a plain process", err->msg);
+        ctl_say("%s; using a plain process", why.msg);
         *ret = NULL;
         return 0;
     }

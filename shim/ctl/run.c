@@ -293,13 +293,13 @@ static int print_started(struct run *run, uint32_t pid, struct shim_error *err)
 }
 
 /* The shim died under the container: what it left is cleaned up, as containerd does. */
-static int after_shim_death(struct run *run, struct shim_error *err)
+static int after_shim_death(struct run *run, const struct shim_error *why, struct shim_error *err)
 {
     struct ctl_container x = {run->ctl, run->id, run->bundle, NULL, run->events};
     struct ctl_exit exit;
     int r;
 
-    ctl_say("the shim is gone (%s); cleaning up after it", err->msg);
+    ctl_say("the shim is gone (%s); cleaning up after it", why->msg);
     r = ctl_clean_up(&x, &exit, err);
     return r < 0 ? r : (int)(exit.status & 0xff);
 }
@@ -308,12 +308,13 @@ static int stay(struct run *run, struct shim_error *err)
 {
     struct ctl_container x = {run->ctl, run->id, run->bundle, run->client, run->events};
     struct ctl_exit exit, deleted;
-    int r = ctl_session_finish(run->session, &exit, err);
+    struct shim_error why;
+    int r = ctl_session_finish(run->session, &exit, &why);
 
     if (r == SHIM_E_UNAVAILABLE)
-        return after_shim_death(run, err);
+        return after_shim_death(run, &why, err);
     if (r < 0)
-        return r;
+        return shim_fail(err, r, "%s", why.msg);
     ctl_session_drain(run->session);
     if (run->remove)
         r = ctl_remove(&x, &deleted, err);

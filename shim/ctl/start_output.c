@@ -67,12 +67,13 @@ static char *trimmed(const char *data, size_t bytes)
 int ctl_start_output_parse(const void *data, size_t bytes, struct ctl_endpoint *ret,
                            struct shim_error *err)
 {
-    Bootstrap__BootstrapResult *m = NULL;
+    Bootstrap__BootstrapResult *m;
     cleanup_free char *text = NULL;
     int r;
 
-    if (bytes > 0)
-        m = bootstrap__bootstrap_result__unpack(NULL, bytes, data);
+    if (bytes == 0)
+        return shim_fail(err, SHIM_E_INVALID, "nothing was printed");
+    m = bootstrap__bootstrap_result__unpack(NULL, bytes, data);
     if (m && m->version != 0) {
         r = set_endpoint(m->version, m->address, m->protocol, ret, err);
         bootstrap__bootstrap_result__free_unpacked(m, NULL);

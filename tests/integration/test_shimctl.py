@@ -105,6 +105,8 @@ def check_one_life(ctl):
     pids = [row["pid"] for row in ctl.rows("ps", name)]
     same(pids, [state["pid"]], "processes")
     assert "pids.current" in ctl.ok("stats", name)
+    ctl.ok("resize", name, "80", "25")  # there is no terminal: no effect, no error
+    ctl.ok("shutdown", name)  # not while it has a container
     same(ctl("delete", name).code, 1, "deletion of a running container")
     ctl.stop(name)
 

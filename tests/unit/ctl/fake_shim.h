@@ -2,9 +2,13 @@
 /* A task service in the test's own process: answers what shimctl asks and notes what it heard. */
 #pragma once
 #include "base/thread.h"
+#include "capture.h"
 #include "folder.h"
 #include "shim/proto/task.pb-c.h"
 #include "ttrpc/server.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 
 struct fake_shim {
     Task__Task_Service service; /* first: what the server hands back */
@@ -16,7 +20,11 @@ struct fake_shim {
     unsigned closed_stdin;
     uint32_t width;
     bool ended, closed;
-    void *waiter; /* a Wait not answered yet, with its closure */
+    bool ends_at_start; /* the process is over by the time Start answers */
+    bool refuses_create;
+    unsigned deleted, shut_down;
+    char document[4096]; /* of the last Exec or Update */
+    void *waiter;        /* a Wait not answered yet, with its closure */
     Task__WaitResponse_Closure answer_wait;
 };
 
@@ -127,6 +135,106 @@ static inline void fake_connect(Task__Task_Service *s, const Task__ConnectReques
     closure(&m, call);
 }
 
+/* Writes to the output that it is given, as a process would, and closes it. */
+static inline void fake_output(const char *path, const char *text)
+{
+    int fd = *path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return;
+    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        abort();
+    close(fd);
+}
+
+static inline void fake_create(Task__Task_Service *s, const Task__CreateTaskRequest *request,
+                               Task__CreateTaskResponse_Closure closure, void *call)
+{
+    Task__CreateTaskResponse m = TASK__CREATE_TASK_RESPONSE__INIT;
+
+    if (((struct fake_shim *)s)->refuses_create) {
+        ttrpc_call_fail(call, SHIM_E_UNKNOWN, "no luck today");
+        return;
+    }
+    fake_output(request->stdout_path, "from create\n");
+    fake_output(request->stderr_path, "");
+    closure(&m, call);
+}
+
+static inline void fake_exec(Task__Task_Service *s, const Task__ExecProcessRequest *request,
+                             Pb__Empty_Closure closure, void *call)
+{
+    struct fake_shim *f = (struct fake_shim *)s;
+    Pb__Empty done = PB__EMPTY__INIT;
+
+    snprintf(f->document, sizeof(f->document), "%.*s", (int)request->spec->value.len,
+             (const char *)request->spec->value.data);
+    fake_output(request->stdout_path, "from exec\n");
+    fake_output(request->stderr_path, "");
+    closure(&done, call);
+}
+
+static inline void fake_start(Task__Task_Service *s, const Task__StartRequest *request,
+                              Task__StartResponse_Closure closure, void *call)
+{
+    struct fake_shim *f = (struct fake_shim *)s;
+    Task__StartResponse m = TASK__START_RESPONSE__INIT;
+
+    (void)request;
+    m.pid = 42;
+    if (f->ends_at_start)
+        fake_end(f);
+    closure(&m, call);
+}
+
+static inline void fake_delete(Task__Task_Service *s, const Task__DeleteRequest *request,
+                               Task__DeleteResponse_Closure closure, void *call)
+{
+    Task__DeleteResponse m = TASK__DELETE_RESPONSE__INIT;
+
+    (void)request;
+    ((struct fake_shim *)s)->deleted++;
+    m.pid = 42;
+    m.exit_status = 143;
+    closure(&m, call);
+}
+
+static inline void fake_shutdown(Task__Task_Service *s, const Task__ShutdownRequest *request,
+                                 Pb__Empty_Closure closure, void *call)
+{
+    Pb__Empty done = PB__EMPTY__INIT;
+
+    (void)request;
+    ((struct fake_shim *)s)->shut_down++;
+    closure(&done, call);
+}
+
+static inline void fake_pids(Task__Task_Service *s, const Task__PidsRequest *request,
+                             Task__PidsResponse_Closure closure, void *call)
+{
+    Task__ProcessInfo one = TASK__PROCESS_INFO__INIT;
+    Task__ProcessInfo *list[] = {&one};
+    Task__PidsResponse m = TASK__PIDS_RESPONSE__INIT;
+
+    (void)s;
+    (void)request;
+    one.pid = 42;
+    m.processes = list;
+    m.n_processes = 1;
+    closure(&m, call);
+}
+
+static inline void fake_update(Task__Task_Service *s, const Task__UpdateTaskRequest *request,
+                               Pb__Empty_Closure closure, void *call)
+{
+    struct fake_shim *f = (struct fake_shim *)s;
+    Pb__Empty done = PB__EMPTY__INIT;
+
+    snprintf(f->document, sizeof(f->document), "%.*s", (int)request->resources->value.len,
+             (const char *)request->resources->value.data);
+    closure(&done, call);
+}
+
 static inline void fake_shim_begin(struct fake_shim *f, const char *folder, const char *name)
 {
     static const struct ttrpc_server_config config = {0};
@@ -137,6 +245,13 @@ static inline void fake_shim_begin(struct fake_shim *f, const char *folder, cons
                                         .kill = fake_kill,
                                         .resize_pty = fake_resize,
                                         .close_io = fake_close_io,
+                                        .create = fake_create,
+                                        .exec = fake_exec,
+                                        .start = fake_start,
+                                        .delete = fake_delete,
+                                        .shutdown = fake_shutdown,
+                                        .pids = fake_pids,
+                                        .update = fake_update,
                                         .connect = fake_connect}};
     f->address = shim_strf("unix://%s/fake.sock", folder);
     shim_mutex_init(&f->lock);
@@ -162,4 +277,20 @@ static inline void fake_shim_end(struct fake_shim *f)
     free(f->address);
     shim_cond_done(&f->heard);
     shim_mutex_done(&f->lock);
+}
+
+/* Runs a command with the standard output captured; the caller frees *ret_out. */
+static inline int fake_command(ctl_command *command, struct ctl *c, const char *const *argv,
+                               char **ret_out, struct shim_error *err)
+{
+    char *text = calloc(1, 65536);
+    struct capture out;
+    int r;
+
+    capture_begin(&out, STDOUT_FILENO);
+    r = command(c, argv, err);
+    capture_restore(&out);
+    capture_read(&out, text, 65536);
+    *ret_out = text;
+    return r;
 }
