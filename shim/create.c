@@ -47,6 +47,8 @@ int shim_process_open_io(struct shim_process *p, struct hcs_stdio *ret_stdio,
     shim_lock(&shim->tasks.lock);
     before = p->io; /* of a start that failed */
     p->io = io;
+    if (p->stdin_closed)
+        shim_io_close_stdin(io);
     shim_unlock(&shim->tasks.lock);
     shim_io_free(before);
     return 0;
@@ -85,7 +87,7 @@ static int choose_provider(struct shim_task *task, struct json_object *spec, str
 {
     const char *name = task->options.provider ? task->options.provider : task->shim->provider;
 
-    task->provider = hcs_provider_find(name);
+    task->provider = task->shim->find_provider(name);
     if (!task->provider)
         return shim_fail(err, SHIM_E_INVALID, "provider %s: there is none of that name", name);
     if (oci_is_windows(spec))
@@ -183,10 +185,11 @@ static int create_system(struct shim_task *task, const Task__CreateTaskRequest *
         r = make_system(task, document, err);
     if (r == 0)
         r = shim_process_open_io(task->init, &task->stdio, err);
-    if (r < 0 || *task->checkpoint)
+    if (r < 0)
         return r;
-
     task->private_pids = oci_private_pid_namespace(spec);
+    if (*task->checkpoint)
+        return 0;
     shim_exit_expect(task->init);
     r = hcs_system_create(task->system, NULL, &task->stdio, err);
     if (r < 0) {

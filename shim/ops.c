@@ -2,6 +2,7 @@
 /* Start, pause, resume, update, checkpoint and kill. Our own records decide what is allowed. */
 #include "shim/ops.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "oci/spec.h"
 #include "shim/proto/events.pb-c.h"
@@ -58,7 +59,10 @@ static int restore(struct shim_task *task, struct shim_error *err)
         return r;
     }
     shim_process_set_hcs(task->init, hcs_system_init(task->system));
-    return shim_process_start_io(task->init, &task->stdio, err);
+    r = shim_process_start_io(task->init, &task->stdio, err);
+    if (r < 0 && hcs_system_terminate(task->system, NULL) < 0)
+        shim_log(SHIM_WARN, "task=%s: not ended after its streams failed", task->id);
+    return r;
 }
 
 int shim_task_start(struct shim_task *task, uint32_t *ret_pid, struct shim_error *err)
@@ -82,6 +86,15 @@ int shim_task_start(struct shim_task *task, uint32_t *ret_pid, struct shim_error
 
 /* --- pause and resume ----------------------------------------------------------------------- */
 
+/* Init ended while its container was being paused: what is frozen now must not stay. */
+static void end_frozen(struct shim_task *task)
+{
+    struct shim_error err;
+
+    if (hcs_system_signal_all(task->system, SIGNAL_KILL, &err) < 0 && err.code != SHIM_E_NOT_FOUND)
+        shim_log(SHIM_WARN, "task=%s: processes left by init not killed: %s", task->id, err.msg);
+}
+
 int shim_task_pause(struct shim_task *task, struct shim_error *err)
 {
     Events__TaskPaused event = EVENTS__TASK_PAUSED__INIT;
@@ -94,8 +107,10 @@ int shim_task_pause(struct shim_task *task, struct shim_error *err)
         change_state(task, SHIM_PAUSING, SHIM_RUNNING);
         return r;
     }
-    if (!change_state(task, SHIM_PAUSING, SHIM_PAUSED))
+    if (!change_state(task, SHIM_PAUSING, SHIM_PAUSED)) {
+        end_frozen(task);
         return fail_state(err, "pause", shim_task_state(task));
+    }
     event.container_id = task->id;
     shim_events_publish(task->shim->events, "/tasks/paused", &event.base);
     return 0;
@@ -167,14 +182,14 @@ static int run_checkpoint(struct shim_task *task, const char *path,
     struct hcs_checkpoint c = {.image_path = path};
     cleanup_free const char **namespaces = NULL;
 
+    if (!*path)
+        return shim_fail(err, SHIM_E_INVALID, "checkpoint %s: no image path", task->id);
     if (options) {
         namespaces = calloc(options->n_empty_namespaces + 1, sizeof(*namespaces));
         if (!namespaces)
             return shim_fail_memory(err);
         for (size_t i = 0; i < options->n_empty_namespaces; i++)
             namespaces[i] = options->empty_namespaces[i];
-        if (!*path)
-            c.image_path = options->image_path;
         c.work_path = *options->work_path ? options->work_path : NULL;
         c.parent_path = *options->parent_path ? options->parent_path : NULL;
         c.exit = options->exit;
@@ -185,8 +200,6 @@ static int run_checkpoint(struct shim_task *task, const char *path,
         c.empty_namespaces = namespaces;
         c.cgroups_mode = options->cgroups_mode;
     }
-    if (!*c.image_path)
-        return shim_fail(err, SHIM_E_INVALID, "checkpoint %s: no image path", task->id);
     return hcs_system_checkpoint(task->system, &c, err);
 }
 
@@ -196,27 +209,31 @@ int shim_task_checkpoint(struct shim_task *task, const Task__CheckpointTaskReque
     Events__TaskCheckpointed event = EVENTS__TASK_CHECKPOINTED__INIT;
     Runc__CheckpointOptions *options = NULL;
     enum shim_state state = shim_task_state(task);
+    char *path = request->path;
     int r;
 
     if (state != SHIM_RUNNING && state != SHIM_PAUSED)
         return fail_state(err, "checkpoint", state);
     r = checkpoint_options(request->options, &options, err);
+    if (options && !*path)
+        path = options->image_path;
     if (r == 0)
-        r = run_checkpoint(task, request->path, options, err);
+        r = run_checkpoint(task, path, options, err);
+    if (r == 0) {
+        event.container_id = task->id;
+        event.checkpoint = path;
+        shim_events_publish(task->shim->events, "/tasks/checkpointed", &event.base);
+    }
     if (options)
         runc__checkpoint_options__free_unpacked(options, NULL);
-    if (r < 0)
-        return r;
-    event.container_id = task->id;
-    event.checkpoint = request->path;
-    shim_events_publish(task->shim->events, "/tasks/checkpointed", &event.base);
-    return 0;
+    return r;
 }
 
 /* --- kill ----------------------------------------------------------------------------------- */
 
-/* What may be signalled now; lends the handle. */
-static int signal_target(struct shim_process *p, struct hcs_process **ret, struct shim_error *err)
+/* What may be signalled now; lends the handle. Processes can outlive a stopped init. */
+static int signal_target(struct shim_process *p, bool all, struct hcs_process **ret,
+                         struct shim_error *err)
 {
     struct shim_tasks *tasks = &p->task->shim->tasks;
     enum shim_state state;
@@ -225,13 +242,14 @@ static int signal_target(struct shim_process *p, struct hcs_process **ret, struc
     state = p->state;
     *ret = p->hcs;
     shim_unlock(&tasks->lock);
+    if (all && state != SHIM_DELETED && *ret)
+        return 0;
     if (state == SHIM_STOPPED || state == SHIM_DELETED)
         return shim_fail(err, SHIM_E_NOT_FOUND, "process already finished: not found");
     if (!*ret || (*p->exec_id && state == SHIM_CREATED))
         return shim_fail(err, SHIM_E_STATE,
-                         "process %s of container %s is not started: failed "
-                         "precondition",
-                         p->exec_id, p->task->id);
+                         "process %s of container %s is not started: failed precondition",
+                         *p->exec_id ? p->exec_id : "init", p->task->id);
     return 0;
 }
 
@@ -240,10 +258,12 @@ int shim_process_kill(struct shim_process *p, uint32_t signal, bool all, struct 
     struct hcs_process *hcs;
     int r;
 
-    if (all && !*p->exec_id && p->hcs)
-        return hcs_system_signal_all(p->task->system, signal, err);
-    r = signal_target(p, &hcs, err);
-    return r < 0 ? r : hcs_process_signal(hcs, signal, err);
+    all = all && !*p->exec_id;
+    r = signal_target(p, all, &hcs, err);
+    if (r < 0)
+        return r;
+    return all ? hcs_system_signal_all(p->task->system, signal, err)
+               : hcs_process_signal(hcs, signal, err);
 }
 
 /* Whether the operation that had the slot then, or an exec's start, is still under way. */

@@ -99,6 +99,7 @@ static void sandbox_wait_sandbox(Sandbox__Sandbox_Service *service,
     struct shim_sandbox *s = of(service);
     struct sandbox_waiter *w;
     int64_t exited_ns;
+    bool queued;
 
     if (!known(s, in->sandbox_id, data))
         return;
@@ -112,14 +113,15 @@ static void sandbox_wait_sandbox(Sandbox__Sandbox_Service *service,
     ttrpc_call_on_gone(w->call, waiter_gone, w);
     shim_lock(&s->lock);
     exited_ns = s->exited_ns;
-    w->queued = !exited_ns && !w->gone;
-    if (w->queued) {
+    queued = !exited_ns && !w->gone;
+    if (queued) {
+        w->queued = true;
         w->next = s->waiters;
         s->waiters = w;
     }
     shim_unlock(&s->lock);
-    if (exited_ns || w->gone)
-        answer_waiter(w, exited_ns);
+    if (!queued)
+        answer_waiter(w, exited_ns); /* queued, it is not ours any more */
 }
 
 /* The sandbox ends: everybody who waits for that is told. */
@@ -155,6 +157,12 @@ static void sandbox_create_sandbox(Sandbox__Sandbox_Service *service,
     char *id = strdup(in->sandbox_id);
     bool exists;
 
+    if (shim_str_empty(id)) {
+        ttrpc_call_fail(data, id ? SHIM_E_INVALID : SHIM_E_EXHAUSTED,
+                        id ? "create sandbox: no sandbox id: invalid argument" : "out of memory");
+        free(id);
+        return;
+    }
     shim_lock(&s->lock);
     exists = s->id != NULL;
     if (!exists)
@@ -247,11 +255,6 @@ static void sandbox_ping_sandbox(Sandbox__Sandbox_Service *service, const Sandbo
         closure(&answer, data);
 }
 
-static void end_after_reply(void *user)
-{
-    shim_end(user);
-}
-
 static void sandbox_shutdown_sandbox(Sandbox__Sandbox_Service *service,
                                      const Sandbox__ShutdownSandboxRequest *in,
                                      Sandbox__ShutdownSandboxResponse_Closure closure, void *data)
@@ -261,8 +264,7 @@ static void sandbox_shutdown_sandbox(Sandbox__Sandbox_Service *service,
 
     (void)in; /* a sandbox that was never created is shut down too */
     stop(s);
-    if (shim_tasks_empty(s->shim))
-        ttrpc_call_on_sent(data, end_after_reply, s->shim);
+    shim_end_wanted(s->shim, data);
     closure(&answer, data);
 }
 
@@ -294,4 +296,13 @@ int shim_sandbox_new(struct shim *shim, struct shim_sandbox **ret, struct shim_e
 ProtobufCService *shim_sandbox_service(struct shim_sandbox *s)
 {
     return &s->service.base;
+}
+
+void shim_sandbox_free(struct shim_sandbox *s)
+{
+    if (!s)
+        return;
+    shim_mutex_done(&s->lock);
+    free(s->id);
+    free(s);
 }

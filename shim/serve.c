@@ -6,7 +6,6 @@
 #include "base/str.h"
 #include "hcs/hcs.h"
 #include "shim/daemon.h"
-#include "shim/proto/well_known.pb-c.h"
 #include "shim/shim.h"
 #include "ttrpc/server.h"
 #include <stdio.h>
@@ -34,17 +33,17 @@ void shim_end(struct shim *shim)
 /* The last Delete's client commonly sends its own Shutdown next, and is to get a reply. */
 static void end_unless_busy(struct shim_timer *timer)
 {
-    (void)timer;
-    if (shim_tasks_empty(&the_shim))
-        shim_end(&the_shim);
+    struct shim *shim = shim_container_of(timer, struct shim, linger);
+
+    if (shim_tasks_empty(shim))
+        shim_end(shim);
 }
 
 static void end_soon(void *user)
 {
-    static struct shim_timer timer;
     struct shim *shim = user;
 
-    shim_timer_set(shim->loop, &timer, LINGER_MS, end_unless_busy);
+    shim_timer_set(shim->loop, &shim->linger, LINGER_MS, end_unless_busy);
 }
 
 static void after_last_delete(void *user)
@@ -61,15 +60,12 @@ static void after_shutdown(void *user)
         shim_end(user);
 }
 
-void shim_shutdown(struct shim *shim, struct shim_request *request)
+void shim_end_wanted(struct shim *shim, struct ttrpc_call *call)
 {
-    Pb__Empty empty = PB__EMPTY__INIT;
-
     shim_lock(&shim->tasks.lock);
     shim->tasks.shutdown_wanted = true;
     shim_unlock(&shim->tasks.lock);
-    ttrpc_call_on_sent(request->call, after_shutdown, shim);
-    shim_request_reply(&empty.base, request);
+    ttrpc_call_on_sent(call, after_shutdown, shim);
 }
 
 void shim_end_if_idle(struct shim *shim, struct ttrpc_call *call)
@@ -137,8 +133,9 @@ static int choose_provider(struct shim *shim, struct shim_error *err)
     const char *name = getenv("CONTAINERD_SHIM_HCS_PROVIDER");
     cleanup_free char *runtime_dir = shim_runtime_dir();
 
+    shim->find_provider = hcs_provider_find;
     shim->provider = shim_str_empty(name) ? "linux" : name;
-    if (!hcs_provider_find(shim->provider))
+    if (!shim->find_provider(shim->provider))
         return shim_fail(err, SHIM_E_INVALID,
                          "CONTAINERD_SHIM_HCS_PROVIDER=%s: there is no such provider",
                          shim->provider);
@@ -177,9 +174,13 @@ static int set_up(struct shim *shim, const struct shim_cli *cli, struct shim_err
 }
 
 /* The OS takes back what calls that are still parked hold; what matters is that replies, events
- * and the socket are dealt with. */
+ * and the socket are dealt with. Work under way and the publish binary need a reaper still. */
 static void take_apart(struct shim *shim)
 {
+    struct shim_error err;
+
+    if (shim_child_start_reaper(&err) < 0)
+        shim_log(SHIM_WARN, "child processes are not waited for any more: %s", err.msg);
     ttrpc_server_close(shim->server, CLOSE_MS);
     shim_workers_drain(shim->workers, DRAIN_MS);
     shim_events_stop(shim->events, EVENTS_MS);

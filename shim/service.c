@@ -184,6 +184,7 @@ static void task_close_io(Task__Task_Service *service, const Task__CloseIOReques
     (void)closure;
     if (r == 0 && in->close_stdin) {
         shim_lock(&request->shim->tasks.lock); /* the next try of a failed start replaces io */
+        p->stdin_closed = true;
         if (p->io)
             shim_io_close_stdin(p->io);
         shim_unlock(&request->shim->tasks.lock);
@@ -199,7 +200,8 @@ static void task_shutdown(Task__Task_Service *service, const Task__ShutdownReque
     (void)service;
     (void)in; /* id and now decide nothing: containers left do */
     (void)closure;
-    shim_shutdown(request->shim, request);
+    shim_end_wanted(request->shim, request->call);
+    answer_empty(request, 0, NULL);
 }
 
 /* --- methods on a worker, without the slot -------------------------------------------------- */
@@ -212,10 +214,12 @@ static void task_create(Task__Task_Service *service, const Task__CreateTaskReque
     struct shim_error err;
 
     (void)service;
-    if (shim_create(request->shim, in, &answer.pid, &err) < 0)
+    if (shim_create(request->shim, in, &answer.pid, &err) < 0) {
+        shim_end_if_idle(request->shim, request->call);
         shim_request_fail(request, &err);
-    else
+    } else {
         closure(&answer, data);
+    }
 }
 
 static void task_exec(Task__Task_Service *service, const Task__ExecProcessRequest *in,
@@ -340,16 +344,29 @@ static int add_details(struct shim_task *task, Task__ProcessInfo *info, struct s
  * yet, therefore still shows its init process. */
 static int list_pids(struct shim_task *task, struct hcs_pids *ret, struct shim_error *err)
 {
-    int r = task->init->hcs ? hcs_system_pids(task->system, ret, err) : 0;
+    enum shim_state state;
+    uint32_t pid;
+    bool known;
+    int r = 0;
 
-    if (r < 0 && shim_task_state(task) != SHIM_STOPPED)
+    shim_lock(&task->shim->tasks.lock);
+    known = task->init->hcs != NULL; /* not before a restore */
+    shim_unlock(&task->shim->tasks.lock);
+    if (known)
+        r = hcs_system_pids(task->system, ret, err);
+    shim_lock(&task->shim->tasks.lock);
+    state = task->init->state;
+    pid = task->init->pid;
+    shim_unlock(&task->shim->tasks.lock);
+    if (r < 0 && state != SHIM_STOPPED)
         return r;
-    if (ret->n > 0)
+    if (r == 0 && ret->n > 0)
         return 0;
+    hcs_pids_done(ret);
     ret->pid = malloc(sizeof(*ret->pid));
     if (!ret->pid)
         return shim_fail_memory(err);
-    ret->pid[ret->n++] = task->init->pid;
+    ret->pid[ret->n++] = pid;
     return 0;
 }
 

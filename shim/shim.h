@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What one daemon is made of. Everything here is set before the server listens. */
 #pragma once
+#include "base/loop.h"
 #include "base/workers.h"
 #include "shim/cli.h"
 #include "shim/events.h"
 #include "shim/task.h"
 
-struct shim_loop;
 struct ttrpc_server;
 struct shim_sandbox;
 
 struct shim {
     const char *ns;       /* containerd's namespace; lent from the command line */
     const char *provider; /* "linux" or "emulated" where options name none */
-    char *default_root;   /* the OCI runtime's state root where options name none */
+    const struct hcs_provider *(*find_provider)(const char *name); /* hcs_provider_find */
+    char *default_root; /* the OCI runtime's state root where options name none */
     struct shim_workers *workers;
     struct shim_loop *loop;
     struct shim_events *events;
     struct ttrpc_server *server;
     struct shim_tasks tasks;
     struct shim_sandbox *sandbox;
+    struct shim_timer linger; /* on the loop; after the last Delete */
 };
 
 /* Ends the daemon once nothing is left that a client waits for. Threads: any. Does not block. */
@@ -40,8 +42,12 @@ ProtobufCService *shim_task_service(struct shim *shim);
 SHIM_MUST_USE int shim_sandbox_new(struct shim *shim, struct shim_sandbox **ret,
                                    struct shim_error *err);
 ProtobufCService *shim_sandbox_service(struct shim_sandbox *sandbox);
+/* Once its server is closed. NULL is a no-op. */
+void shim_sandbox_free(struct shim_sandbox *sandbox);
 
-/* Replies Empty; ends the shim after the reply has left, at once or with the last task. */
-void shim_shutdown(struct shim *shim, struct shim_request *request);
-/* After a Delete: if a Shutdown came before, the shim ends once this call's reply has left. */
+/* Before a Shutdown is answered: the shim ends after the reply has left if there are no tasks, else
+ * with the last one. */
+void shim_end_wanted(struct shim *shim, struct ttrpc_call *call);
+/* Before a Delete or a failed Create is answered: if a Shutdown came before and no task is left,
+ * the shim ends soon after this call's reply has left. */
 void shim_end_if_idle(struct shim *shim, struct ttrpc_call *call);
