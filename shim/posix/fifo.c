@@ -119,7 +119,7 @@ int shim_sink_open_log(const char *path, struct shim_sink *ret, struct shim_erro
     return r < 0 ? r : shim_sink_open(path, ret, err);
 }
 
-int shim_source_open(const char *path, struct shim_source *ret, struct shim_error *err)
+int shim_source_open(const char *path, int *ret, struct shim_error *err)
 {
     cleanup_fd int handle = -1;
     struct stat st;
@@ -130,7 +130,15 @@ int shim_source_open(const char *path, struct shim_source *ret, struct shim_erro
         return r;
     if (!S_ISFIFO(st.st_mode))
         return shim_fail(err, SHIM_E_INVALID, "%s is not a FIFO", path);
-    return open_ends(handle, path, &ret->fd, &ret->keep, err);
+    *ret = reopen(handle, O_RDONLY);
+    if (*ret < 0)
+        return shim_fail_os(err, (uint32_t)errno, "open FIFO %s for reading", path);
+    return 0;
+}
+
+int shim_source_keep(int reader)
+{
+    return reopen(reader, O_WRONLY);
 }
 
 bool shim_fifo_has_reader(int writer)

@@ -19,19 +19,16 @@ struct shim_sink {
     bool fifo; /* a FIFO, so `keep` is there */
     bool disk; /* no FIFO and no terminal: writing may wait for a disk and cannot be polled */
 };
-struct shim_source {
-    int fd;   /* to read from */
-    int keep; /* a writer of the same FIFO */
-};
 
 /* Opens an output, which must exist: FIFOs for writing, all else to append. SHIM_E_NOT_FOUND. */
 SHIM_MUST_USE int shim_sink_open(const char *path, struct shim_sink *ret, struct shim_error *err);
 /* The same for a log file: makes it (0644) and its parents (0755) where missing. */
 SHIM_MUST_USE int shim_sink_open_log(const char *path, struct shim_sink *ret,
                                      struct shim_error *err);
-/* Opens stdin's FIFO. SHIM_E_INVALID when the path is something else; SHIM_E_NOT_FOUND. */
-SHIM_MUST_USE int shim_source_open(const char *path, struct shim_source *ret,
-                                   struct shim_error *err);
+/* Opens stdin's FIFO to read. SHIM_E_INVALID when the path is something else; SHIM_E_NOT_FOUND. */
+SHIM_MUST_USE int shim_source_open(const char *path, int *ret, struct shim_error *err);
+/* A writer of the FIFO that `reader` reads, so that the last client's end is not the end; -1. */
+int shim_source_keep(int reader);
 
 /* Whether anybody can read what is written to this FIFO or pipe. */
 bool shim_fifo_has_reader(int writer);

@@ -173,16 +173,13 @@ static int open_stdin(struct shim_io *io, const char *path, struct hcs_stream *r
                       struct shim_error *err)
 {
     struct relay_stream *s = &io->streams[IN];
-    struct shim_source source;
     int r;
 
     if (!*path)
         return 0;
-    r = shim_source_open(path, &source, err);
+    r = shim_source_open(path, &s->ends.source, err);
     if (r < 0)
         return shim_wrap(err, r, "stdin");
-    s->ends.source = source.fd;
-    s->keep = source.keep;
     s->fifo = true;
     s->loop = io->loop;
     ret->kind = HCS_STREAM_PIPE;
@@ -349,6 +346,7 @@ static void drop_keep(void *user)
 {
     struct relay_stream *s = user;
 
+    s->closing = true;
     shim_fd_close(&s->keep);
 }
 

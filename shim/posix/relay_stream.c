@@ -72,10 +72,16 @@ static void on_timer(struct shim_timer *t)
         step(s);
 }
 
+/* A FIFO without a writer is silent until its first one comes: only from then on does it take one
+ * of ours to keep stdin open, so that a CloseIO before that leaves the first client its say. */
 static void on_source(struct shim_watch *w, uint32_t events)
 {
+    struct relay_stream *s = shim_container_of(w, struct relay_stream, source_watch);
+
     (void)events;
-    step(shim_container_of(w, struct relay_stream, source_watch));
+    if (s->direction == RELAY_IN && s->keep < 0 && !s->closing)
+        s->keep = shim_source_keep(s->ends.source);
+    step(s);
 }
 
 static void on_sink(struct shim_watch *w, uint32_t events)

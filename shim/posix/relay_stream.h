@@ -15,7 +15,8 @@
 #include <stdbool.h>
 
 enum relay_direction {
-    RELAY_IN,  /* client's FIFO → process: `keep` is a writer of the source */
+    RELAY_IN, /* client's FIFO → process: `keep` is a writer of the source, once a client was there
+               */
     RELAY_OUT, /* process → client: `keep` is a reader of the sink, or just closed with it */
 };
 
@@ -36,8 +37,9 @@ struct relay_stream {
     struct shim_loop *loop; /* NULL: there is no such stream */
     struct relay_ends ends;
     int keep;
-    bool fifo; /* the client's side is a FIFO */
-    bool tty;  /* the process's side is a terminal's master */
+    bool closing; /* RELAY_IN: CloseIO has come, clients' end of file counts */
+    bool fifo;    /* the client's side is a FIFO */
+    bool tty;     /* the process's side is a terminal's master */
     void *owner;
 
     /* Called once each, on the loop's thread. */

@@ -43,22 +43,25 @@ static void test_reader_is_seen_while_it_has_the_fifo_open(void **state)
     shim_fd_close(&sink.fd);
 }
 
-static void test_source_opens_without_a_writer_and_does_not_end(void **state)
+static void test_source_is_silent_until_a_writer_came_and_went(void **state)
 {
     const char *path = fixture_fifo("f");
-    struct shim_source source;
+    int source, keep;
 
     (void)state;
     assert_int_equal(shim_source_open(path, &source, NULL), 0);
-    expect_nothing(source.fd);
-    shim_fd_close(&source.keep);
-    expect_end(source.fd);
-    shim_fd_close(&source.fd);
+    assert_int_equal(poll(&(struct pollfd){.fd = source, .events = POLLIN}, 1, 0), 0);
+    keep = shim_source_keep(source);
+    assert_true(keep >= 0);
+    expect_nothing(source);
+    shim_fd_close(&keep);
+    expect_end(source);
+    shim_fd_close(&source);
 }
 
 static void test_what_is_missing_is_named(void **state)
 {
-    struct shim_source source;
+    int source;
     struct shim_error err;
     struct shim_sink sink;
 
@@ -71,7 +74,7 @@ static void test_what_is_missing_is_named(void **state)
 
 static void test_stdin_must_be_a_fifo(void **state)
 {
-    struct shim_source source;
+    int source;
     struct shim_error err;
 
     (void)state;
@@ -152,7 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sink_opens_without_a_reader),
         cmocka_unit_test(test_reader_is_seen_while_it_has_the_fifo_open),
-        cmocka_unit_test(test_source_opens_without_a_writer_and_does_not_end),
+        cmocka_unit_test(test_source_is_silent_until_a_writer_came_and_went),
         cmocka_unit_test(test_what_is_missing_is_named),
         cmocka_unit_test(test_stdin_must_be_a_fifo),
         cmocka_unit_test(test_folder_is_no_sink),
