@@ -44,6 +44,7 @@ struct shim_child_fd {
 };
 
 struct shim_spawn {
+    const char *program;     /* the file to run; NULL: argv[0] says it */
     const char *const *argv; /* argv[0] is looked up in our PATH unless it has a slash */
     const char *const *env;  /* NULL: ours. NOTIFY_SOCKET is always left out */
     const char *cwd;         /* NULL: ours */

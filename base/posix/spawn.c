@@ -58,14 +58,10 @@ static bool is_program(const char *path)
 
 /* Our PATH, as Go does it. Relative folders in it are skipped: the current one is a bundle, which
  * must not provide the runtime. */
-static int find_program(const char *name, char **ret, struct shim_error *err)
+static int search_path(const char *name, char **ret, struct shim_error *err)
 {
     const char *at = getenv("PATH");
 
-    if (strchr(name, '/')) {
-        *ret = strdup(name);
-        return *ret ? 0 : shim_fail_memory(err);
-    }
     while (*name && at && *at) {
         size_t bytes = strcspn(at, ":");
         cleanup_free char *path = shim_strf("%.*s/%s", (int)bytes, at, name);
@@ -80,6 +76,16 @@ static int find_program(const char *name, char **ret, struct shim_error *err)
     }
     return shim_fail(err, SHIM_E_NOT_FOUND, "exec: \"%s\": executable file not found in $PATH",
                      name);
+}
+
+static int plan_path(struct plan *plan, struct shim_error *err)
+{
+    const char *name = plan->spawn->argv[0], *file = plan->spawn->program;
+
+    if (!file && !strchr(name, '/'))
+        return search_path(name, &plan->path, err);
+    plan->path = strdup(file ? file : name);
+    return plan->path ? 0 : shim_fail_memory(err);
 }
 
 static int plan_env(struct plan *plan, struct shim_error *err)
@@ -159,7 +165,7 @@ static int plan_init(const struct shim_spawn *spawn, struct plan *plan, struct s
 
     plan->spawn = spawn;
     plan->parent = getpid();
-    r = find_program(spawn->argv[0], &plan->path, err);
+    r = plan_path(plan, err);
     if (r == 0)
         r = plan_env(plan, err);
     if (r == 0)

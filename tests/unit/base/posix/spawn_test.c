@@ -466,6 +466,28 @@ static void test_path_finds_the_first_that_can_run(void **state)
     assert_int_equal(rmdir(as_folder) | rmdir(sub) | rmdir(bin) | rmdir(folder), 0);
 }
 
+static void test_a_given_program_runs_under_another_name(void **state)
+{
+    struct shim_spawn spawn = spawn_of((const char *[]){"no-such", "-c", "printf %s \"$0\"", NULL});
+    cleanup_free char *text = NULL;
+
+    (void)state;
+    spawn.program = "/bin/sh";
+    text = output_of(spawn, 1, 0);
+    assert_string_equal(text, "no-such");
+}
+
+static void test_a_given_program_that_is_missing_is_named(void **state)
+{
+    struct shim_spawn spawn = spawn_of((const char *[]){"sh", NULL});
+    struct shim_error err;
+
+    (void)state;
+    spawn.program = "/no/such/sh";
+    assert_int_equal(try_spawn(&spawn, &err), SHIM_E_NOT_FOUND);
+    assert_string_equal(err.msg, "exec /no/such/sh: No such file or directory");
+}
+
 static void test_the_current_folder_provides_no_program(void **state)
 {
     const char *folder = temp_folder();
@@ -515,6 +537,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_missing_program_is_named),
         cmocka_unit_test(test_what_is_not_a_program_is_an_error),
         cmocka_unit_test(test_path_finds_the_first_that_can_run),
+        cmocka_unit_test(test_a_given_program_runs_under_another_name),
+        cmocka_unit_test(test_a_given_program_that_is_missing_is_named),
         cmocka_unit_test(test_the_current_folder_provides_no_program),
     };
 
