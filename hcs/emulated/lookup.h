@@ -14,8 +14,7 @@ char *emu_resolve(const char *root, const char *path);
 /**
  * @param cwd   of the process, inside the rootfs; for names like ./a.
  * @param env   of the process, NULL-terminated; its PATH is searched for a name without slash.
- * @param ret   a path on the host, malloc'ed; its last part is `name`'s where the host finds the
- *              same program under it.
+ * @param ret   the program's file on the host, all links followed; malloc'ed.
  * @return      0; SHIM_E_NOT_FOUND; SHIM_E_DENIED where what was found cannot be run. err->os is
  *              the HRESULT.
  */

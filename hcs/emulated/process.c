@@ -84,24 +84,14 @@ static int fail_spawn(int code, struct shim_error *err)
                     "%s", cause.msg);
 }
 
-/* The program's path stands for its name on the command line: a spawn has one word for both. */
-static const char **command_line(struct emu_process *p, const struct image *image)
-{
-    const char **argv = calloc(p->plan.args.n + 1, sizeof(*argv));
-
-    for (size_t i = 0; argv && i < p->plan.args.n; i++)
-        argv[i] = i ? p->plan.args.v[i] : image->program;
-    return argv;
-}
-
 static int spawn_image(struct emu_process *p, const struct image *image, int64_t *ret_pid,
                        struct shim_error *err)
 {
     static const char *const no_env[] = {NULL};
-    cleanup_free const char **argv = command_line(p, image);
     struct shim_child_fd fds[3];
     struct shim_spawn spawn = {
-        .argv = argv,
+        .program = image->program,
+        .argv = (const char *const *)p->plan.args.v,
         .env = p->plan.env.n ? (const char *const *)p->plan.env.v : no_env,
         .cwd = image->cwd,
         .fds = fds,
@@ -110,8 +100,6 @@ static int spawn_image(struct emu_process *p, const struct image *image, int64_t
     };
     int r;
 
-    if (!argv)
-        return shim_fail_memory(err);
     for (int i = 0; i < 3; i++)
         if (p->streams.child[i] != SHIM_NO_HANDLE)
             fds[spawn.n_fds++] = (struct shim_child_fd){.from = p->streams.child[i], .to = i};

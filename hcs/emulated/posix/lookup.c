@@ -3,7 +3,6 @@
 #include "hcs/emulated/lookup.h"
 #include "base/str.h"
 #include "hcs/hresult.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -108,31 +107,6 @@ static int runnable(const char *path)
     return S_ISREG(st.st_mode) && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 1 : -1;
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat sa, sb;
-
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-           sa.st_ino == sb.st_ino;
-}
-
-/* Programs such as busybox go by the name they are called with: a link is kept as the last step
- * where the host follows it to the same file. Takes `resolved`. */
-static char *keep_name(const char *root, const char *path, char *resolved)
-{
-    const char *slash = strrchr(path, '/');
-    cleanup_free char *folder = strndup(path, (size_t)(slash - path));
-    cleanup_free char *host_folder = folder ? emu_resolve(root, folder) : NULL;
-    char *named = host_folder ? shim_strf("%s%s", host_folder, slash) : NULL;
-
-    if (named && is_same_file(named, resolved)) {
-        free(resolved);
-        return named;
-    }
-    free(named);
-    return resolved;
-}
-
 struct search {
     const char *root, *cwd, *name;
     bool denied; /* something was there that cannot be run */
@@ -149,7 +123,7 @@ static bool try_folder(struct search *s, const char *folder, size_t bytes)
     int can = path ? runnable(path) : 0;
 
     if (can > 0)
-        s->found = keep_name(s->root, inside, shim_take(path));
+        s->found = shim_take(path);
     s->denied = s->denied || can < 0;
     return can > 0;
 }

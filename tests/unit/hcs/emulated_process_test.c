@@ -160,6 +160,27 @@ static void test_given_handles_are_the_processes_own_streams(void **state)
     world_delete(s);
 }
 
+/* As `busybox --install -s` makes them in a container: links that mean nothing on the host. */
+static void test_a_program_behind_a_link_of_the_rootfs_hears_the_name_it_was_called_by(void **state)
+{
+    struct watcher init = {0}, w = {0};
+    cleanup_buf struct shim_buf got = {0};
+    struct hcs_stdio io = HCS_STDIO_INIT;
+    struct hcs_system *s = sleeping("names", &init);
+    struct hcs_process *p;
+
+    (void)state;
+    world_link("/bin/busybox", "rootfs/bin/basename");
+    io.out.kind = HCS_STREAM_PIPE;
+    p = world_exec(s, ARGV("basename", "/a/yes"), &w, &io);
+    world_expect(io.out.handle, NULL, &got);
+    assert_int_equal(world_wait(&w), 0);
+    assert_string_equal(shim_buf_str(&got), "yes\n");
+    hcs_stdio_close(&io);
+    hcs_process_free(p);
+    world_delete(s);
+}
+
 static void test_no_streams_are_the_null_device(void **state)
 {
     struct watcher init = {0}, w = {0};
@@ -299,6 +320,8 @@ int main(void)
         cmocka_unit_test(test_a_resize_is_seen_before_and_after_the_start),
         cmocka_unit_test(test_an_exec_has_a_console_of_its_own),
         cmocka_unit_test(test_given_handles_are_the_processes_own_streams),
+        cmocka_unit_test(
+            test_a_program_behind_a_link_of_the_rootfs_hears_the_name_it_was_called_by),
         cmocka_unit_test(test_no_streams_are_the_null_device),
         cmocka_unit_test(test_a_failed_start_leaves_nothing_and_can_be_tried_again),
         cmocka_unit_test(test_processes_can_start_in_created_but_not_in_stopped_systems),
