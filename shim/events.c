@@ -11,11 +11,11 @@
 #include <string.h>
 
 enum {
-    CONNECT_TIMEOUT_MS = 5000,
+    CONNECT_TIMEOUT_MS = 2000, /* the one wait that stopping cannot cut short */
     FORWARD_TIMEOUT_MS = 5000,
     RETRY_FIRST_MS = 50,
     RETRY_MAX_MS = 2000,
-    PUBLISH_TRIES = 5, /* of the publish binary, whose failures cannot be told apart */
+    REFUSED_TRIES = 5, /* where it is not known whether trying again helps */
 };
 
 struct event {
@@ -29,15 +29,18 @@ struct event {
 
 struct shim_events {
     struct shim_mutex lock;
-    struct shim_cond changed; /* queued, taken, stopping */
+    struct shim_cond changed; /* queued, forwarded, stopping, ended */
     struct event *head, **tail;
     unsigned n, dropped;
     bool stopping;       /* give up when the deadline passes */
     int64_t deadline_ns; /* for stopping */
+    bool ended;
     struct shim_thread thread;
+    struct shim_stopper stopper; /* of the publish binary */
 
     /* The publisher's own. */
     char *ns, *ttrpc_address, *publish_binary, *grpc_address;
+    unsigned dropped_told;       /* of `dropped`, in the log */
     struct ttrpc_client *client; /* NULL: not connected */
     _Atomic bool lost;           /* the client has lost its connection */
 };
@@ -82,30 +85,52 @@ static struct event *pop(struct shim_events *e)
     return event;
 }
 
+/* Says nothing itself: callers hold locks. The publisher tells what was dropped. */
 void shim_events_publish(struct shim_events *e, const char *topic, const ProtobufCMessage *message)
 {
     struct event *event = make_event(topic, message), *oldest = NULL;
-    unsigned dropped = 0;
 
-    if (!event) {
-        shim_log(SHIM_ERROR, "event %s lost: out of memory", topic);
-        return;
-    }
     shim_lock(&e->lock);
-    if (e->n >= SHIM_EVENTS_QUEUED_MAX) {
+    if (!event || e->n >= SHIM_EVENTS_QUEUED_MAX)
+        e->dropped++;
+    if (event && e->n >= SHIM_EVENTS_QUEUED_MAX)
         oldest = pop_locked(e);
-        dropped = ++e->dropped;
+    if (event) {
+        *e->tail = event;
+        e->tail = &event->next;
+        e->n++;
+        shim_cond_broadcast(&e->changed);
     }
-    *e->tail = event;
-    e->tail = &event->next;
-    e->n++;
-    shim_cond_broadcast(&e->changed);
     shim_unlock(&e->lock);
-
-    if (oldest)
-        shim_log(SHIM_WARN, "event %s dropped, %u so far: %d wait for containerd", oldest->topic,
-                 dropped, SHIM_EVENTS_QUEUED_MAX);
     free(oldest);
+}
+
+static void tell_dropped(struct shim_events *e)
+{
+    unsigned dropped;
+
+    shim_lock(&e->lock);
+    dropped = e->dropped;
+    shim_unlock(&e->lock);
+    if (dropped != e->dropped_told)
+        shim_log(SHIM_WARN, "%u events dropped, %u so far: no room for more than %d",
+                 dropped - e->dropped_told, dropped, SHIM_EVENTS_QUEUED_MAX);
+    e->dropped_told = dropped;
+}
+
+/* --- giving up ------------------------------------------------------------------------------ */
+
+static bool out_of_time_locked(struct shim_events *e) SHIM_REQUIRES(e->lock)
+{
+    return e->stopping && shim_monotonic_ns() >= e->deadline_ns;
+}
+
+/* Waits for a change, at most until then, or until stopping gives up. */
+static void wait_locked(struct shim_events *e, int64_t until_ns) SHIM_REQUIRES(e->lock)
+{
+    if (e->stopping && e->deadline_ns < until_ns)
+        until_ns = e->deadline_ns;
+    shim_cond_wait_until(&e->changed, &e->lock, until_ns);
 }
 
 /* --- over ttrpc ----------------------------------------------------------------------------- */
@@ -117,6 +142,17 @@ static void connection_lost(void *user)
     e->lost = true;
 }
 
+static unsigned connect_timeout_ms(struct shim_events *e)
+{
+    int64_t left_ms = CONNECT_TIMEOUT_MS;
+
+    shim_lock(&e->lock);
+    if (e->stopping)
+        left_ms = (e->deadline_ns - shim_monotonic_ns()) / SHIM_NS_PER_MS;
+    shim_unlock(&e->lock);
+    return left_ms < 1 ? 1 : left_ms > CONNECT_TIMEOUT_MS ? CONNECT_TIMEOUT_MS : (unsigned)left_ms;
+}
+
 static int connect_client(struct shim_events *e, struct shim_error *err)
 {
     if (e->client && !e->lost)
@@ -124,8 +160,58 @@ static int connect_client(struct shim_events *e, struct shim_error *err)
     ttrpc_client_free(e->client);
     e->client = NULL;
     e->lost = false;
-    return ttrpc_client_connect(e->ttrpc_address, CONNECT_TIMEOUT_MS, connection_lost, e,
+    return ttrpc_client_connect(e->ttrpc_address, connect_timeout_ms(e), connection_lost, e,
                                 &e->client, err);
+}
+
+struct delivery {
+    struct shim_events *e;
+    bool done;
+    struct shim_error err;
+};
+
+static void delivered(const ProtobufCMessage *answer, const struct shim_error *err, void *user)
+{
+    struct delivery *d = user;
+    struct shim_events *e = d->e;
+
+    shim_lock(&e->lock);
+    if (!answer)
+        d->err = *err;
+    d->done = true;
+    shim_cond_broadcast(&e->changed);
+    shim_unlock(&e->lock);
+}
+
+/* Sends the request; the answer is not waited for beyond the time that stopping leaves. */
+static int deliver(struct shim_events *e, const Forward__ForwardRequest *request,
+                   struct shim_error *err)
+{
+    struct ttrpc_metadata metadata = {"containerd-namespace-ttrpc", e->ns};
+    struct ttrpc_call_options options = {
+        .timeout_ns = FORWARD_TIMEOUT_MS * SHIM_NS_PER_MS, .metadata = &metadata, .n_metadata = 1};
+    struct delivery d = {.e = e};
+    bool late;
+    uint32_t id;
+    int r = ttrpc_client_start(e->client, &forward__events__descriptor, "Forward", &request->base,
+                               &options, delivered, &d, &id, err);
+
+    if (r < 0)
+        return r;
+    shim_lock(&e->lock);
+    while (!d.done && !out_of_time_locked(e))
+        wait_locked(e, INT64_MAX);
+    late = !d.done;
+    shim_unlock(&e->lock);
+    if (late)
+        ttrpc_client_cancel(e->client, id);
+    shim_lock(&e->lock);
+    while (!d.done)
+        shim_cond_wait(&e->changed, &e->lock);
+    shim_unlock(&e->lock);
+    if (d.err.code < 0 && err)
+        *err = d.err;
+    return d.err.code;
 }
 
 static int forward(struct shim_events *e, struct event *event, struct shim_error *err)
@@ -134,10 +220,6 @@ static int forward(struct shim_events *e, struct event *event, struct shim_error
     Pb__Any any = PB__ANY__INIT;
     Forward__Envelope envelope = FORWARD__ENVELOPE__INIT;
     Forward__ForwardRequest request = FORWARD__FORWARD_REQUEST__INIT;
-    struct ttrpc_metadata metadata = {"containerd-namespace-ttrpc", e->ns};
-    struct ttrpc_call_options options = {
-        .timeout_ns = FORWARD_TIMEOUT_MS * SHIM_NS_PER_MS, .metadata = &metadata, .n_metadata = 1};
-    ProtobufCMessage *answer = NULL;
     int r = connect_client(e, err);
 
     if (r < 0)
@@ -151,17 +233,7 @@ static int forward(struct shim_events *e, struct event *event, struct shim_error
     envelope.topic = (char *)event->topic;
     envelope.event = &any;
     request.envelope = &envelope;
-    r = ttrpc_client_call(e->client, &forward__events__descriptor, "Forward", &request.base,
-                          &options, &answer, err);
-    if (answer)
-        protobuf_c_message_free_unpacked(answer, NULL);
-    return r;
-}
-
-/* Whether trying again can help: a daemon that is away or busy, not one that refuses the event. */
-static bool worth_retrying(int code)
-{
-    return code != SHIM_E_INVALID && code != SHIM_E_UNIMPLEMENTED && code != SHIM_E_EXHAUSTED;
+    return deliver(e, &request, err);
 }
 
 /* --- by the publish binary ------------------------------------------------------------------ */
@@ -173,8 +245,10 @@ static int run_publish_binary(struct shim_events *e, struct event *event, struct
     cleanup_run_result struct shim_run_result result = {0};
     Pb__Any any = PB__ANY__INIT;
     cleanup_free uint8_t *packed = NULL;
-    struct shim_run run = {
-        .spawn.argv = argv, .output_limit_bytes = 4096, .timeout_ms = FORWARD_TIMEOUT_MS};
+    struct shim_run run = {.spawn.argv = argv,
+                           .output_limit_bytes = 4096,
+                           .timeout_ms = FORWARD_TIMEOUT_MS,
+                           .stopper = &e->stopper};
     int r;
 
     any.type_url = (char *)event->type_url;
@@ -192,11 +266,6 @@ static int run_publish_binary(struct shim_events *e, struct event *event, struct
 }
 
 /* --- the thread ----------------------------------------------------------------------------- */
-
-static bool out_of_time_locked(struct shim_events *e) SHIM_REQUIRES(e->lock)
-{
-    return e->stopping && shim_monotonic_ns() >= e->deadline_ns;
-}
 
 /* Waits for an event; NULL when stopping and none is left, or no time for it. */
 static struct event *next_event(struct shim_events *e)
@@ -219,11 +288,8 @@ static bool pause_before_retry(struct shim_events *e, unsigned wait_ms)
     bool go_on;
 
     shim_lock(&e->lock);
-    while (shim_monotonic_ns() < until && !out_of_time_locked(e)) {
-        int64_t wake = e->stopping && e->deadline_ns < until ? e->deadline_ns : until;
-
-        shim_cond_wait_until(&e->changed, &e->lock, wake);
-    }
+    while (shim_monotonic_ns() < until && !out_of_time_locked(e))
+        wait_locked(e, until);
     go_on = !out_of_time_locked(e);
     shim_unlock(&e->lock);
     return go_on;
@@ -238,6 +304,24 @@ static int publish_once(struct shim_events *e, struct event *event, struct shim_
     return shim_fail(err, SHIM_E_UNIMPLEMENTED, "containerd named no address to publish to");
 }
 
+/* Whether trying again can help: a daemon that is away or busy comes back, one that refuses an
+ * event refuses it again, and the events behind it are not to wait for that. */
+static bool is_worth_retrying(const struct shim_events *e, int code, unsigned tries)
+{
+    switch (code) {
+    case SHIM_E_INVALID:
+    case SHIM_E_UNIMPLEMENTED:
+    case SHIM_E_EXHAUSTED:
+        return false;
+    case SHIM_E_UNAVAILABLE:
+    case SHIM_E_DEADLINE:
+    case SHIM_E_CANCELED:
+        return *e->ttrpc_address || tries < REFUSED_TRIES;
+    default:
+        return tries < REFUSED_TRIES;
+    }
+}
+
 static void publish_event(struct shim_events *e, struct event *event)
 {
     unsigned wait_ms = RETRY_FIRST_MS, tries = 0;
@@ -247,9 +331,10 @@ static void publish_event(struct shim_events *e, struct event *event)
         int r = publish_once(e, event, &err);
 
         tries++;
+        tell_dropped(e);
         if (r == 0)
             return;
-        if (!worth_retrying(r) || (!*e->ttrpc_address && tries >= PUBLISH_TRIES))
+        if (!is_worth_retrying(e, r, tries))
             break;
         if (tries == 1)
             shim_log(SHIM_WARN, "event %s not published, will retry: %s", event->topic, err.msg);
@@ -271,7 +356,10 @@ static void publisher(void *arg)
         free(event);
     }
     ttrpc_client_free(e->client);
-    e->client = NULL;
+    shim_lock(&e->lock);
+    e->ended = true;
+    shim_cond_broadcast(&e->changed);
+    shim_unlock(&e->lock);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -286,6 +374,7 @@ void shim_events_free(struct shim_events *e)
     free(e->ttrpc_address);
     free(e->publish_binary);
     free(e->grpc_address);
+    shim_stopper_done(&e->stopper);
     shim_cond_done(&e->changed);
     shim_mutex_done(&e->lock);
     free(e);
@@ -301,6 +390,7 @@ int shim_events_new(const struct shim_events_config *config, struct shim_events 
         return shim_fail_memory(err);
     shim_mutex_init(&e->lock);
     shim_cond_init(&e->changed);
+    shim_stopper_init(&e->stopper);
     e->tail = &e->head;
     e->ns = shim_strdup0(config->ns);
     e->ttrpc_address = shim_strdup0(config->ttrpc_address);
@@ -321,12 +411,18 @@ int shim_events_new(const struct shim_events_config *config, struct shim_events 
 void shim_events_stop(struct shim_events *e, unsigned timeout_ms)
 {
     unsigned lost;
+    bool late;
 
     shim_lock(&e->lock);
     e->stopping = true;
     e->deadline_ns = shim_monotonic_ns() + timeout_ms * SHIM_NS_PER_MS;
     shim_cond_broadcast(&e->changed);
+    while (!e->ended && !out_of_time_locked(e))
+        wait_locked(e, e->deadline_ns);
+    late = !e->ended;
     shim_unlock(&e->lock);
+    if (late)
+        shim_stopper_stop(&e->stopper);
     shim_thread_join(&e->thread);
 
     shim_lock(&e->lock);

@@ -23,10 +23,11 @@ SHIM_MUST_USE int shim_events_new(const struct shim_events_config *config, struc
                                   struct shim_error *err);
 
 /* Queues a copy, stamped with the time. The topic is borrowed and must be static ("/tasks/exit").
- * An event that cannot be queued for want of memory is logged. */
+ * Never waits and never logs; what cannot be queued for want of memory counts as dropped. */
 void shim_events_publish(struct shim_events *e, const char *topic, const ProtobufCMessage *event);
 
-/* Waits until the queue is empty, at most timeout_ms, then ends the thread. What is published from
+/* Waits until the queue is empty, at most timeout_ms (and two seconds more if a connection is being
+ * made that nobody accepts), then ends the thread. What is published from
  * then on is dropped. */
 void shim_events_stop(struct shim_events *e, unsigned timeout_ms);
 /* After stop. NULL is a no-op. */
