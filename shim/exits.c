@@ -212,9 +212,11 @@ struct ending {
     bool leftovers;
 };
 
+/* With a reference for end_unlocked: the exit's own can go before the relay has returned to it. */
 static void end_locked(struct shim_process *p, struct ending *ret)
 {
     *ret = (struct ending){.exit = p->exit};
+    shim_process_ref_locked(p);
     if (is_init(p)) {
         ret->leftovers = !p->task->private_pids || p->state == SHIM_PAUSED;
         if (ret->leftovers)
@@ -237,6 +239,7 @@ static void end_unlocked(struct shim_process *p, struct ending *ending)
         shim_io_exited(p->io, drained, p);
     else
         drained(p);
+    shim_process_put(p);
 }
 
 void shim_process_exited(struct hcs_process *hcs, const struct hcs_exit *exit, void *user)
