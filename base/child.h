@@ -88,6 +88,9 @@ static inline void shim_claim_closep(struct shim_claim **claim)
 SHIM_MUST_USE int shim_child_watch(int64_t pid, shim_child_exited *exited, void *user,
                                    struct shim_error *err);
 
+/* What ends every process, by the number it has on Linux and in containerd's requests. */
+#define SHIM_SIGNAL_KILL 9
+
 /* Sends a signal to a watched or spawned process. Cannot hit another process that got the number
  * later: SHIM_E_NOT_FOUND once the reaper has seen it end. */
 SHIM_MUST_USE int shim_child_kill(int64_t pid, int signal, struct shim_error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How processes end: exits are recorded, waiters answered, output drained, events put in order. */
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -16,8 +17,6 @@ struct shim_waiter {
     struct shim_process *process; /* a reference */
     bool queued, gone;
 };
-
-#define SIGNAL_KILL 9
 
 /* --- events --------------------------------------------------------------------------------- */
 
@@ -189,7 +188,8 @@ static void end_leftovers(struct shim_work *work)
     struct shim_task *task = init->task;
     struct shim_error err;
 
-    if (hcs_system_signal_all(task->system, SIGNAL_KILL, &err) < 0 && err.code != SHIM_E_NOT_FOUND)
+    if (hcs_system_signal_all(task->system, SHIM_SIGNAL_KILL, &err) < 0 &&
+        err.code != SHIM_E_NOT_FOUND)
         shim_log(SHIM_WARN, "task=%s: processes left by init not killed: %s", task->id, err.msg);
     shim_process_put(init);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Start, pause, resume, update, checkpoint and kill. Our own records decide what is allowed. */
 #include "shim/ops.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -11,7 +12,6 @@
 #include <json-c/json.h>
 #include <string.h>
 
-#define SIGNAL_KILL   9
 #define UNSTICK_MS    1000
 #define RESOURCES_MAX ((size_t)1024 * 1024)
 
@@ -91,7 +91,8 @@ static void end_frozen(struct shim_task *task)
 {
     struct shim_error err;
 
-    if (hcs_system_signal_all(task->system, SIGNAL_KILL, &err) < 0 && err.code != SHIM_E_NOT_FOUND)
+    if (hcs_system_signal_all(task->system, SHIM_SIGNAL_KILL, &err) < 0 &&
+        err.code != SHIM_E_NOT_FOUND)
         shim_log(SHIM_WARN, "task=%s: processes left by init not killed: %s", task->id, err.msg);
 }
 

@@ -15,8 +15,6 @@
 #include "ttrpc/server.h"
 #include <string.h>
 
-#define SIGNAL_KILL 9
-
 /* --- requests ------------------------------------------------------------------------------- */
 
 void shim_request_reply(const ProtobufCMessage *answer, void *data)
@@ -268,10 +266,10 @@ static void task_kill(Task__Task_Service *service, const Task__KillRequest *in,
     (void)closure;
     if (r == 0)
         r = shim_process_kill(p, signal, in->all, &err);
-    else if (signal == SIGNAL_KILL && shim_str_empty(in->exec_id))
+    else if (signal == SHIM_SIGNAL_KILL && shim_str_empty(in->exec_id))
         r = cancel_creation(shim, in->id, &err);
     answer_empty(request, r, &err);
-    if (r == 0 && signal == SIGNAL_KILL && !*p->exec_id)
+    if (r == 0 && signal == SHIM_SIGNAL_KILL && !*p->exec_id)
         shim_task_unstick(p->task);
 }
 

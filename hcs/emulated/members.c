@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "hcs/emulated/system.h"
 #include "hcs/hresult.h"
-#include <signal.h>
 #include <stdlib.h>
 
 #define PRUNE_FLOOR        32
@@ -83,7 +82,7 @@ static int kill_round(struct emu_system *s, int64_t deadline_ns, struct shim_err
     if (r < 0)
         return r;
     for (size_t i = 0; i < members.n; i++)
-        emu_proc_signal(&members.v[i], SIGKILL);
+        emu_proc_kill(&members.v[i]);
     /* For each: one that left its session would not be found again once its parent is gone. */
     for (size_t i = 0; i < members.n; i++)
         emu_proc_wait(&members.v[i], deadline_ns);
@@ -138,7 +137,7 @@ static int stop_round(struct emu_system *s, struct shim_error *err)
         return r;
     for (size_t i = 0; i < members.n; i++)
         if (members.v[i].state != 'T' && members.v[i].state != 't') {
-            emu_proc_signal(&members.v[i], SIGSTOP);
+            emu_proc_stop(&members.v[i]);
             all = 0;
         }
     if (!all)
@@ -166,7 +165,7 @@ static int continue_all(struct emu_system *s, struct shim_error *err)
     int r = emu_members(s, &members, err);
 
     for (size_t i = 0; r == 0 && i < members.n; i++)
-        emu_proc_signal(&members.v[i], SIGCONT);
+        emu_proc_continue(&members.v[i]);
     return r;
 }
 

@@ -27,7 +27,8 @@ void emu_roots_done(struct emu_roots *l);
 
 struct emu_proc {
     int64_t pid, parent, session;
-    uint64_t start, user_ticks, system_ticks; /* with those of the children it waited for */
+    uint64_t start;              /* ticks since boot */
+    uint64_t user_us, system_us; /* with those of the children it waited for */
     uint64_t rss_bytes;
     char state; /* as ps shows it */
 };
@@ -40,6 +41,8 @@ void emu_procs_done(struct emu_procs *l);
 
 /* SHIM_E_NOT_FOUND when there is no such process. */
 SHIM_MUST_USE int emu_proc_read(int64_t pid, struct emu_proc *ret, struct shim_error *err);
+/* This process itself. */
+SHIM_MUST_USE int emu_proc_self(struct emu_proc *ret, struct shim_error *err);
 
 /* The system's living processes, without zombies. */
 SHIM_MUST_USE int emu_procs_of(const struct emu_roots *roots, struct emu_procs *ret,
@@ -51,6 +54,12 @@ void emu_roots_prune(struct emu_roots *roots, const struct emu_roots *scanned,
 
 /* Sends a signal to exactly this process; false when it is gone or may not be signalled. */
 bool emu_proc_signal(const struct emu_proc *p, int signal);
+bool emu_proc_kill(const struct emu_proc *p);
+bool emu_proc_stop(const struct emu_proc *p); /* until it is continued; takes effect soon */
+bool emu_proc_continue(const struct emu_proc *p);
+
+/* Whether the signal ends a process that does nothing about it. */
+bool emu_signal_ends(uint32_t signal);
 
 /* Waits until it has ended (or is a zombie); false when the time, at most 24 days, is over. Blocks.
  */

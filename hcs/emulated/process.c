@@ -6,7 +6,6 @@
 #include "hcs/emulated/lookup.h"
 #include "hcs/emulated/system.h"
 #include "hcs/hresult.h"
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,18 +106,19 @@ static int spawn_image(struct emu_process *p, const struct image *image, int64_t
     return r < 0 ? fail_spawn(r, err) : 0;
 }
 
-/* Puts a process that was just spawned on the list of roots. */
+/* Puts a process that was just spawned on the list of roots. Nobody would find it that cannot be
+ * told from others or for which there is no memory: it is not left running. */
 static void add_root(struct emu_process *p, int64_t pid)
 {
     struct emu_system *s = system_of(p);
     struct emu_proc now;
-    bool alive = emu_proc_read(pid, &now, NULL) == 0 && now.session == pid;
+    int r = emu_proc_read(pid, &now, NULL);
+    bool alive = r == 0 && now.session == pid, paused;
+    bool lost = r < 0 && r != SHIM_E_NOT_FOUND;
     struct emu_root root = {.pid = pid, .start = alive ? now.start : 0};
-    bool added, paused;
-    int signal;
 
     shim_lock(&s->lock);
-    added = emu_roots_add(&s->roots, &root);
+    lost = !emu_roots_add(&s->roots, &root) || lost;
     s->births++;
     p->pid = pid;
     if (p->state == EMU_PROCESS_STARTING)
@@ -127,11 +127,11 @@ static void add_root(struct emu_process *p, int64_t pid)
     paused = s->state == EMU_PAUSED;
     shim_cond_broadcast(&s->changed);
     shim_unlock(&s->lock);
-    /* Out of memory: not left running where nobody would find it. */
-    signal = !added ? SIGKILL : paused ? SIGSTOP : 0;
-    if (signal && shim_child_kill(pid, signal, NULL) < 0)
-        shim_log(SHIM_DEBUG, "system=%s: process %lld has ended already", s->base.id,
+    if (lost && shim_child_kill(pid, SHIM_SIGNAL_KILL, NULL) == 0)
+        shim_log(SHIM_DEBUG, "system=%s: process %lld cannot be followed, killed", s->base.id,
                  (long long)pid);
+    else if (paused && alive)
+        emu_proc_stop(&now);
 }
 
 int emu_process_spawn(struct emu_process *p, struct shim_error *err)
@@ -256,30 +256,12 @@ uint32_t emu_process_pid(struct hcs_process *base)
     return pid;
 }
 
-/* What a process that does nothing about a signal does. */
-static bool signal_ends(uint32_t signal)
-{
-    switch (signal) {
-    case SIGCHLD:
-    case SIGCONT:
-    case SIGSTOP:
-    case SIGTSTP:
-    case SIGTTIN:
-    case SIGTTOU:
-    case SIGURG:
-    case SIGWINCH:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static int signal_unstarted_locked(struct emu_system *s, struct emu_process *p, uint32_t signal,
                                    struct shim_error *err) SHIM_REQUIRES(s->lock)
 {
     if (p != &s->init || s->state != EMU_CREATED)
         return hcs_fail(err, HRESULT_INVALID_STATE, "the process was not started");
-    if (signal_ends(signal))
+    if (emu_signal_ends(signal))
         emu_end_unstarted(s, 128 + signal);
     return 0;
 }

@@ -8,7 +8,6 @@
 #include "hcs/hresult.h"
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ID_MAX_BYTES     200
 #define RECORD_MAX_BYTES ((size_t)64 * 1024 * 1024)
@@ -69,7 +68,7 @@ static bool append_processes(struct shim_buf *b, const struct emu_roots *roots)
 int emu_owner_read(struct emu_owner *ret, struct shim_error *err)
 {
     struct emu_proc self;
-    int r = emu_proc_read(getpid(), &self, err);
+    int r = emu_proc_self(&self, err);
 
     if (r < 0)
         return r;

@@ -4,7 +4,6 @@
 #include "hcs/emulated/system.h"
 #include "hcs/stats.h"
 #include <string.h>
-#include <unistd.h>
 
 int emu_system_update(struct hcs_system *base, const char *resources_json, struct shim_error *err)
 {
@@ -38,12 +37,11 @@ struct usage {
 
 static struct usage add_up(const struct emu_procs *members)
 {
-    uint64_t us_per_tick = 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
     struct usage sum = {.processes = members->n};
 
     for (size_t i = 0; i < members->n; i++) {
-        sum.user_us += members->v[i].user_ticks * us_per_tick;
-        sum.system_us += members->v[i].system_ticks * us_per_tick;
+        sum.user_us += members->v[i].user_us;
+        sum.system_us += members->v[i].system_us;
         sum.rss_bytes += members->v[i].rss_bytes;
     }
     return sum;

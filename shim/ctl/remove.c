@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Delete, Shutdown, the shim's delete command, the bundle; the command `delete`. */
 #include "shim/ctl/remove.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "shim/ctl/bundle.h"
@@ -13,7 +14,6 @@
 #define CLEAN_UP_TIMEOUT_MS 5000 /* as containerd */
 #define LAST_EVENTS_MS      2000 /* for the shim to bring its last events and go */
 #define GOING_MS            200  /* for it to go, when nobody may take its events */
-#define SIGNAL_KILL         9
 
 /* What containerd does once the task is gone: Shutdown, the delete command, the bundle. */
 static int finish(const struct ctl_container *x, struct ctl_exit *ret, struct shim_error *err)
@@ -85,7 +85,7 @@ static int kill_and_wait(struct ctl_client *client, const char *id, struct shim_
     protobuf_c_message_free_unpacked(&state->base, NULL);
     if (over)
         return 0;
-    r = ctl_call_kill(client, id, "", SIGNAL_KILL, true, err);
+    r = ctl_call_kill(client, id, "", SHIM_SIGNAL_KILL, true, err);
     if (r < 0 && r != SHIM_E_NOT_FOUND)
         return r;
     return ctl_call_wait(client, id, "", &exit, err);

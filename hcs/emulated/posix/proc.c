@@ -75,6 +75,7 @@ void emu_procs_done(struct emu_procs *l)
 int emu_proc_read(int64_t pid, struct emu_proc *ret, struct shim_error *err)
 {
     cleanup_buf struct shim_buf text = {0};
+    const uint64_t us_per_tick = 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
     uint64_t times[4], pages;
     char path[64];
     const char *after;
@@ -93,10 +94,15 @@ int emu_proc_read(int64_t pid, struct emu_proc *ret, struct shim_error *err)
                &ret->state, &ret->parent, &ret->session, &times[0], &times[1], &times[2], &times[3],
                &ret->start, &pages) != 9)
         return shim_fail(err, SHIM_E_INTERNAL, "%s: cannot be understood", path);
-    ret->user_ticks = times[0] + times[2];
-    ret->system_ticks = times[1] + times[3];
+    ret->user_us = (times[0] + times[2]) * us_per_tick;
+    ret->system_us = (times[1] + times[3]) * us_per_tick;
     ret->rss_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
     return 0;
+}
+
+int emu_proc_self(struct emu_proc *ret, struct shim_error *err)
+{
+    return emu_proc_read(getpid(), ret, err);
 }
 
 static void closedirp(DIR **dir)
@@ -245,6 +251,38 @@ bool emu_proc_signal(const struct emu_proc *p, int signal)
     if (fd < 0) /* sandboxes and old kernels have no pidfds */
         return errno == ENOSYS && is_same(p) && kill((pid_t)p->pid, signal) == 0;
     return is_same(p) && syscall(SYS_pidfd_send_signal, (int)fd, signal, NULL, 0) == 0;
+}
+
+bool emu_proc_kill(const struct emu_proc *p)
+{
+    return emu_proc_signal(p, SIGKILL);
+}
+
+bool emu_proc_stop(const struct emu_proc *p)
+{
+    return emu_proc_signal(p, SIGSTOP);
+}
+
+bool emu_proc_continue(const struct emu_proc *p)
+{
+    return emu_proc_signal(p, SIGCONT);
+}
+
+bool emu_signal_ends(uint32_t signal)
+{
+    switch (signal) {
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGURG:
+    case SIGWINCH:
+        return false;
+    default:
+        return true;
+    }
 }
 
 /* Without pidfds there is no notice: look again now and then. */
