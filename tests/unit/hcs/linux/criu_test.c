@@ -7,7 +7,7 @@ static void test_a_checkpoint_has_every_flag_that_is_asked_for(void **state)
     static const char *const namespaces[] = {"network", "ipc", NULL};
     struct hcs_checkpoint c = {
         .image_path = "/images/one",
-        .work_path = "/work/here",
+        .work_path = "/dump/here",
         .parent_path = "../zero",
         .open_tcp = true,
         .external_unix_sockets = true,
@@ -21,7 +21,7 @@ static void test_a_checkpoint_has_every_flag_that_is_asked_for(void **state)
     standin_create(s);
     assert_ok(hcs_system_checkpoint(s->system, &c, err));
     assert_true(standin_called(
-        s, "checkpoint --image-path /images/one --parent-path ../zero --work-path /work/here "
+        s, "checkpoint --image-path /images/one --parent-path ../zero --work-path /dump/here "
            "--leave-running --tcp-established --ext-unix-sk --shell-job --file-locks --empty-ns "
            "network --empty-ns ipc --manage-cgroups-mode soft box"));
 }

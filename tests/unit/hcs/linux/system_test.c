@@ -201,10 +201,10 @@ static void test_restore_takes_paths_of_the_document(void **state)
     struct standin *s = *state;
 
     s->system = standin_system(s, "{\"Criu\":{\"Path\":\"/opt/criu\",\"ImagePath\":\"/images/two\","
-                                  "\"WorkPath\":\"/work/of/criu\"}}");
+                                  "\"WorkPath\":\"/dump/of/criu\"}}");
     assert_ok(hcs_system_create(s->system, &restore, &s->io, err));
     assert_true(standin_called(s, "--criu /opt/criu restore --image-path /images/two --work-path "
-                                  "/work/of/criu --bundle %s --pid-file %s/init.pid --detach "
+                                  "/dump/of/criu --bundle %s --pid-file %s/init.pid --detach "
                                   "--no-subreaper box"));
 }
 
