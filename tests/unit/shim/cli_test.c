@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command line, as containerd gives it and as people get it wrong. */
 #include "shim/cli.h"
-#include <string.h>
 #include "tests/test.h"
+#include <string.h>
 
 #define PARSE(ret, err, ...) parse((char *[]){(char *)"shim", __VA_ARGS__, NULL}, (ret), (err))
 
