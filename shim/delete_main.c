@@ -66,7 +66,7 @@ static uint32_t end_system(const char *bundle)
         r = hcs_system_terminate(system, &err);
     if (r < 0)
         warn("terminate", &err);
-    if (hcs_system_delete(system, &err) < 0)
+    else if (hcs_system_delete(system, &err) < 0) /* who terminates in time also deletes in time */
         warn("delete", &err);
     return hcs_process_pid(hcs_system_init(system));
 }

@@ -293,6 +293,16 @@ int shim_sandbox_new(struct shim *shim, struct shim_sandbox **ret, struct shim_e
     return 0;
 }
 
+bool shim_sandbox_is_live(struct shim_sandbox *s)
+{
+    bool live;
+
+    shim_lock(&s->lock);
+    live = s->id && !s->exited_ns;
+    shim_unlock(&s->lock);
+    return live;
+}
+
 ProtobufCService *shim_sandbox_service(struct shim_sandbox *s)
 {
     return &s->service.base;

@@ -30,12 +30,18 @@ void shim_end(struct shim *shim)
     shim_daemon_stop();
 }
 
+/* A sandbox outlives its containers, each of which comes with a Shutdown of its own. */
+static bool is_idle(struct shim *shim)
+{
+    return shim_tasks_empty(shim) && !shim_sandbox_is_live(shim->sandbox);
+}
+
 /* The last Delete's client commonly sends its own Shutdown next, and is to get a reply. */
 static void end_unless_busy(struct shim_timer *timer)
 {
     struct shim *shim = shim_container_of(timer, struct shim, linger);
 
-    if (shim_tasks_empty(shim))
+    if (is_idle(shim))
         shim_end(shim);
 }
 
@@ -56,7 +62,7 @@ static void after_last_delete(void *user)
 
 static void after_shutdown(void *user)
 {
-    if (shim_tasks_empty(user))
+    if (is_idle(user))
         shim_end(user);
 }
 
@@ -70,12 +76,12 @@ void shim_end_wanted(struct shim *shim, struct ttrpc_call *call)
 
 void shim_end_if_idle(struct shim *shim, struct ttrpc_call *call)
 {
-    bool idle;
+    bool wanted;
 
     shim_lock(&shim->tasks.lock);
-    idle = shim->tasks.shutdown_wanted && !shim->tasks.list;
+    wanted = shim->tasks.shutdown_wanted;
     shim_unlock(&shim->tasks.lock);
-    if (idle)
+    if (wanted && is_idle(shim))
         ttrpc_call_on_sent(call, after_last_delete, shim);
 }
 

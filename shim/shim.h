@@ -42,11 +42,13 @@ ProtobufCService *shim_task_service(struct shim *shim);
 SHIM_MUST_USE int shim_sandbox_new(struct shim *shim, struct shim_sandbox **ret,
                                    struct shim_error *err);
 ProtobufCService *shim_sandbox_service(struct shim_sandbox *sandbox);
+/* Whether there is one that has not been stopped: the shim stays for it. */
+bool shim_sandbox_is_live(struct shim_sandbox *sandbox);
 /* Once its server is closed. NULL is a no-op. */
 void shim_sandbox_free(struct shim_sandbox *sandbox);
 
-/* Before a Shutdown is answered: the shim ends after the reply has left if there are no tasks, else
- * with the last one. */
+/* Before a Shutdown is answered: the shim ends after the reply has left if there are no tasks and
+ * no live sandbox, else with the last one. */
 void shim_end_wanted(struct shim *shim, struct ttrpc_call *call);
 /* Before a Delete or a failed Create is answered: if a Shutdown came before and no task is left,
  * the shim ends soon after this call's reply has left. */

@@ -152,7 +152,12 @@ int linux_system_terminate(struct hcs_system *base, struct shim_error *err)
     r = delete_state(s, true, TERMINATE_DELETE_MS, err);
     if (r == 0 && !linux_await_exit(s, TERMINATE_EXIT_MS))
         r = fail_exit_wait(s, err);
-    return r;
+    if (r < 0)
+        return r;
+    shim_lock(&s->lock);
+    s->created = false; /* nothing is left for a delete */
+    shim_unlock(&s->lock);
+    return 0;
 }
 
 int linux_system_delete(struct hcs_system *base, struct shim_error *err)

@@ -55,9 +55,23 @@ static int kill_init(struct linux_system *s, struct shim_error *err)
     return r == SHIM_E_NOT_FOUND ? already_finished(err) : r;
 }
 
+/* The runtime's own account, where the process still looks alive to us: its callers take nothing
+ * but "not found" for the end of a container. */
+static bool says_finished(const struct shim_error *err)
+{
+    static const char *const texts[] = {"process already finished", "container not running",
+                                        "no such process", "esrch", "does not exist"};
+
+    for (size_t i = 0; i < SHIM_ARRAY_LEN(texts); i++)
+        if (strcasestr(err->msg, texts[i]))
+            return true;
+    return false;
+}
+
 static int signal_init(struct linux_system *s, uint32_t signal, struct shim_error *err)
 {
     const struct linux_cgroup *cg = linux_system_cgroup(s);
+    struct shim_error why = {0};
     char number[16];
     int r;
 
@@ -67,10 +81,12 @@ static int signal_init(struct linux_system *s, uint32_t signal, struct shim_erro
         return already_finished(err);
     snprintf(number, sizeof(number), "%u", signal);
     r = linux_system_run(s, "kill", "kill", NULL, number, signal == SIGKILL ? KILL_TIMEOUT_MS : 0,
-                         err);
-    if (r < 0 && init_has_ended(s))
+                         &why);
+    if (r < 0 && (init_has_ended(s) || (signal != SIGKILL && says_finished(&why))))
         return already_finished(err);
-    if (r < 0 && signal == SIGKILL)
+    if (r < 0 && signal != SIGKILL)
+        return shim_fail(err, why.code, "%s", why.msg);
+    if (r < 0)
         r = kill_init(s, err);
     if (r == 0 && signal == SIGKILL && cg)
         linux_cgroup_thaw(cg);
@@ -110,6 +126,7 @@ int linux_system_signal_all(struct hcs_system *base, uint32_t signal, struct shi
 {
     struct linux_system *s = linux_system_of(base);
     const struct linux_cgroup *cg = linux_system_cgroup(s);
+    struct shim_error why = {0};
     char number[16];
     int r;
 
@@ -119,10 +136,14 @@ int linux_system_signal_all(struct hcs_system *base, uint32_t signal, struct shi
         return already_finished(err);
     snprintf(number, sizeof(number), "%u", signal);
     r = linux_system_run(s, "killall", "kill", "--all", number,
-                         signal == SIGKILL ? KILL_TIMEOUT_MS : 0, err);
+                         signal == SIGKILL ? KILL_TIMEOUT_MS : 0, &why);
     if (signal == SIGKILL)
         return kill_all(s, cg, r, err);
-    if (r < 0 && r != SHIM_E_CANCELED && cg && linux_cgroup_signal(cg, (int)signal) > 0)
+    if (r >= 0)
         return 0;
-    return r < 0 && init_has_ended(s) ? already_finished(err) : r;
+    if (r != SHIM_E_CANCELED && cg && linux_cgroup_signal(cg, (int)signal) > 0)
+        return 0;
+    if (init_has_ended(s) || says_finished(&why))
+        return already_finished(err);
+    return shim_fail(err, why.code, "%s", why.msg);
 }

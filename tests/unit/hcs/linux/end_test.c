@@ -91,6 +91,18 @@ static void test_terminate_cancels_what_hangs(void **state)
     assert_ok(hcs_system_terminate(s->system, err)); /* gone already */
 }
 
+static void test_delete_after_terminate_asks_nobody(void **state)
+{
+    struct standin *s = *state;
+    unsigned calls;
+
+    standin_create(s);
+    assert_ok(hcs_system_terminate(s->system, err));
+    calls = standin_calls(s);
+    assert_ok(hcs_system_delete(s->system, err));
+    assert_int_equal(standin_calls(s), calls);
+}
+
 static void test_terminate_kills_in_time_even_when_the_runtime_hangs(void **state)
 {
     struct standin *s = *state;
@@ -116,6 +128,7 @@ int main(void)
         TEST(test_a_state_that_stays_is_an_error),
         TEST(test_what_was_never_created_is_nobodys_to_delete),
         TEST(test_terminate_cancels_what_hangs),
+        TEST(test_delete_after_terminate_asks_nobody),
         TEST(test_terminate_kills_in_time_even_when_the_runtime_hangs),
     };
 

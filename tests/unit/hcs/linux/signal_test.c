@@ -50,6 +50,26 @@ static void test_a_failure_while_init_lives_is_told(void **state)
                  hcs_system_signal_all(s->system, 77, err));
 }
 
+static void test_a_runtime_that_says_it_is_over_is_believed(void **state)
+{
+    static const char *const texts[] = {"Process already finished", "container not running",
+                                        "No such process", "kill: ESRCH",
+                                        "container box does not exist"};
+    struct standin *s = *state;
+
+    standin_create(s);
+    for (size_t i = 0; i < SHIM_ARRAY_LEN(texts); i++) {
+        char script[128];
+
+        snprintf(script, sizeof(script), "error '%s'; exit 1\n", texts[i]);
+        standin_on(s, "kill", script);
+        assert_fails(SHIM_E_NOT_FOUND, "process already finished",
+                     hcs_process_signal(hcs_system_init(s->system), SIGTERM, err));
+    }
+    assert_ok(hcs_process_signal(hcs_system_init(s->system), SIGKILL, err)); /* by ourselves */
+    assert_int_equal(story_await_exit(&s->init), 128 + SIGKILL);
+}
+
 static void test_sigkill_works_where_the_runtime_fails(void **state)
 {
     struct standin *s = *state;
@@ -123,6 +143,7 @@ int main(void)
         TEST(test_an_init_that_ended_is_not_found_and_the_runtime_not_asked),
         TEST(test_an_init_that_ends_while_the_runtime_fails_is_not_found),
         TEST(test_a_failure_while_init_lives_is_told),
+        TEST(test_a_runtime_that_says_it_is_over_is_believed),
         TEST(test_sigkill_works_where_the_runtime_fails),
         TEST(test_sigkill_ends_a_hung_runtime_and_init),
         TEST(test_signal_all_asks_for_all),
