@@ -252,7 +252,7 @@ void shim_process_exited(struct hcs_process *hcs, const struct hcs_exit *exit, v
     (void)hcs;
     shim_lock(&tasks->lock);
     p->exit = *exit;
-    held = p->starting;
+    held = p->starting || p->replies_due > 0;
     if (held)
         p->exit_held = true;
     else
@@ -284,6 +284,41 @@ int shim_start_begin(struct shim_process *p, enum shim_state from, struct shim_e
     return 0;
 }
 
+/* Whether an exit that was held back comes now. */
+static bool take_held_exit_locked(struct shim_process *p)
+{
+    bool now = p->exit_held && !p->starting && p->replies_due == 0;
+
+    if (now)
+        p->exit_held = false;
+    return now;
+}
+
+void shim_exit_hold(struct shim_process *p)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+
+    shim_lock(&tasks->lock);
+    p->replies_due++;
+    shim_unlock(&tasks->lock);
+}
+
+void shim_exit_release(struct shim_process *p)
+{
+    struct shim_tasks *tasks = &p->task->shim->tasks;
+    struct ending ending;
+    bool ended;
+
+    shim_lock(&tasks->lock);
+    p->replies_due--;
+    ended = take_held_exit_locked(p);
+    if (ended)
+        end_locked(p, &ending);
+    shim_unlock(&tasks->lock);
+    if (ended)
+        end_unlocked(p, &ending);
+}
+
 void shim_start_done(struct shim_process *p, enum shim_state state, const char *topic,
                      const ProtobufCMessage *event)
 {
@@ -297,8 +332,7 @@ void shim_start_done(struct shim_process *p, enum shim_state state, const char *
         p->state = state;
         shim_events_publish(p->task->shim->events, topic, event);
     }
-    ended = p->exit_held;
-    p->exit_held = false;
+    ended = take_held_exit_locked(p);
     if (ended)
         end_locked(p, &ending);
     shim_cond_broadcast(&tasks->changed);
@@ -316,8 +350,7 @@ void shim_start_failed(struct shim_process *p)
 
     shim_lock(&tasks->lock);
     p->starting = false;
-    ended = p->exit_held;
-    p->exit_held = false;
+    ended = take_held_exit_locked(p);
     if (p->exit_comes && !is_init(p)) {
         p->state = p->state == SHIM_DELETED ? SHIM_DELETED : SHIM_RUNNING; /* until it has ended */
         p->exit_queued = true; /* no start event, no exit event */

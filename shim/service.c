@@ -494,21 +494,27 @@ static void task_start(Task__Task_Service *service, const Task__StartRequest *in
     cleanup_process struct shim_process *p = NULL;
     Task__StartResponse answer = TASK__START_RESPONSE__INIT;
     struct shim_error err;
+    bool is_init;
     int r = shim_process_find(request->shim, in->id, in->exec_id, &p, &err);
 
     (void)service;
-    if (r == 0 && *p->exec_id) {
-        r = shim_exec_start(p, &answer.pid, &err);
-    } else if (r == 0) {
-        if (!shim_slot_take(p->task, request, false))
-            return;
-        r = shim_task_start(p->task, &answer.pid, &err);
-        shim_slot_release(p->task);
+    if (r < 0) {
+        shim_request_fail(request, &err);
+        return;
     }
+    is_init = !*p->exec_id;
+    if (is_init && !shim_slot_take(p->task, request, false))
+        return;
+    shim_exit_hold(p);
+    r = is_init ? shim_task_start(p->task, &answer.pid, &err)
+                : shim_exec_start(p, &answer.pid, &err);
     if (r < 0)
         shim_request_fail(request, &err);
     else
         closure(&answer, data);
+    shim_exit_release(p);
+    if (is_init)
+        shim_slot_release(p->task); /* what is parked sees the exit, if there was one */
 }
 
 /* A client that deletes does not want what is under way to end first. */

@@ -51,12 +51,13 @@ struct shim_process {
 
     uint32_t pid; /* 0 until known */
     enum shim_state state;
-    bool starting;    /* create or start is under way: an exit waits for its event */
-    bool exit_comes;  /* hcs will call shim_process_exited, which has a reference */
-    bool exit_held;   /* it came while starting */
-    bool failed;      /* its start failed: Wait returns at once */
-    bool drained;     /* ended, and the relay has taken what was there */
-    bool exit_queued; /* its exit event has been published */
+    bool starting;        /* create or start is under way: an exit waits for its event */
+    bool exit_comes;      /* hcs will call shim_process_exited, which has a reference */
+    bool exit_held;       /* it came while starting, or while a Start was to be answered */
+    unsigned replies_due; /* of Start */
+    bool failed;          /* its start failed: Wait returns at once */
+    bool drained;         /* ended, and the relay has taken what was there */
+    bool exit_queued;     /* its exit event has been published */
     struct hcs_exit exit;
     struct shim_waiter *waiters;
     struct shim_work work; /* for what its exit or its end leaves to do */
@@ -159,6 +160,9 @@ SHIM_MUST_USE int shim_start_begin(struct shim_process *process, enum shim_state
                                    struct shim_error *err);
 void shim_start_done(struct shim_process *process, enum shim_state state, const char *topic,
                      const ProtobufCMessage *event);
+/* Around the answer to a Start: no Wait is answered, and no exit told, before it. */
+void shim_exit_hold(struct shim_process *process);
+void shim_exit_release(struct shim_process *process);
 /* Records the handle and the pid it has by now. */
 void shim_process_set_hcs(struct shim_process *process, struct hcs_process *hcs);
 /* Where no exit is to come (any more) all Waits end. */

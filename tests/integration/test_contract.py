@@ -46,6 +46,21 @@ def children(pid):
     return found
 
 
+def replies(client):
+    """A list that grows by the method of each reply, in the order in which they arrive."""
+    order = []
+
+    class Calls(dict):
+        def pop(self, stream, default=None):
+            call = super().pop(stream, default)
+            order.extend([call.what.partition("(")[0]] if call else [])
+            return call
+
+    with client.lock:
+        client.calls = Calls(client.calls)
+    return order
+
+
 # --- exits ------------------------------------------------------------------------------------
 
 def test_exit_before_the_reply_of_start_comes_after_it(direct):
@@ -56,10 +71,12 @@ def test_exit_before_the_reply_of_start_comes_after_it(direct):
                                          "pid_file": direct.bundle_path("d") + "/e.pid"})
     options = direct.options(binary_name=runtime.path)
     client = direct.create("c", ("sh", "-c", "exit 5"), options=options)
+    order = replies(client)
     wait = client.send("Wait", {"id": "c"})
     pid = client.call("Start", {"id": "c"})["pid"]
     assert pid, "no pid in the reply of Start"
     same(wait.result()["exit_status"], 5, "exit status")
+    assert order == ["Start", "Wait"] or not direct.world.ours, order
     direct.sink.wait("c", "exit")
     same(topics(direct, "c"), ["create", "start", "exit"], "events")
     direct.remove(client, "c")
@@ -67,9 +84,11 @@ def test_exit_before_the_reply_of_start_comes_after_it(direct):
     os.unlink(runtime.dir + "/answer-start")
     client = direct.run("d", options=options)
     direct.exec(client, "d", "e", "sh", "-c", "exit 6", start=False)
+    order = replies(client)
     wait = client.send("Wait", {"id": "d", "exec_id": "e"})
     client.call("Start", {"id": "d", "exec_id": "e"})
     same(wait.result()["exit_status"], 6, "exit status of the exec")
+    assert order == ["Start", "Wait"] or not direct.world.ours, order
     direct.sink.wait("d", "exit")
     same(topics(direct, "d", "e"), ["exec-added", "exec-started", "exit"], "events of the exec")
     direct.finish(client, "d")
