@@ -57,8 +57,14 @@ stage() {
         "$verdict" "$name" $((SECONDS - began)) "$good" "$bad" "$lost"
     summary+=("$line")
     say "$line"
-    [ "$bad" = 0 ] || { tail -n 80 "$log" | sed 's/^/    | /'; }
+    [ "$bad" = 0 ] || show_failure "$log"
     return "$rc"
+}
+
+# What failed in the integration tests, then how the log ends.
+show_failure() {
+    { grep -a -A 20 '^FAILED' "$1" | grep -av '^ok ' | head -n 150; tail -n 60 "$1"; } |
+        cut -c 1-500 | sed 's/^/    | /'
 }
 
 only=()
@@ -85,11 +91,20 @@ unit_tests() { # FOLDER [WRAPPER...]
 
 # gcc 12's thread sanitizer does not know the address layouts of newer kernels.
 tsan_tests() { unit_tests build/tsan setarch -R; }
+tsan_integration() { setarch -R python3 tests/integration/run.py --bin build/tsan/bin --slow 5 "$@"; }
+asan_integration() { python3 tests/integration/run.py --bin build/asan/bin --slow 2 "$@"; }
 
 clang_build() {
     CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug \
         -DCMAKE_COMPILE_WARNING_AS_ERROR=ON &&
         cmake --build build/clang -j "$jobs"
+}
+
+# Not part of any mode, because it takes long and finds little that the others do not: name it.
+tidy_check() {
+    run-clang-tidy-14 -quiet -p build/clang -j "$jobs" \
+        -checks='-*,bugprone-*,clang-analyzer-*,-bugprone-easily-swappable-parameters' \
+        "$top/(base|ttrpc|oci|hcs|shim)/.*\.c"
 }
 
 c_files() { git ls-files '*.c' '*.h'; }
@@ -143,6 +158,7 @@ run_stages() {
         stage layers layer_check
         stage scripts script_check
         stage clang-build clang_build
+        [ ${#only[@]} = 0 ] || stage tidy tidy_check
         stage asan-build build asan && stage asan-tests unit_tests build/asan
         stage tsan-build build tsan && stage tsan-tests tsan_tests
     fi
@@ -158,6 +174,8 @@ integration_stages() {
         stage integration-1.6 integration --strict --containerd 1.6
         stage integration-1.7 integration --strict --containerd 1.7
         stage integration-2 integration --strict --containerd 2
+        stage integration-asan asan_integration --strict --oci runc
+        stage integration-tsan tsan_integration --strict --oci runc
         [ ! -x tests/vm/run.sh ] || stage vm tests/vm/run.sh
         ;;
     esac

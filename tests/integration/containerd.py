@@ -110,7 +110,7 @@ class Containerd:
         argv = [self.world.containerd_bin + "/containerd", "--config", self.dir + "/config.toml"]
         if self.oci == "crun":
             argv = self.world.private_mounts() + argv
-        env = {"PATH": self.dir + "/bin", "TMPDIR": self.dir + "/tmp"}
+        env = {"PATH": self.dir + "/bin", "TMPDIR": self.dir + "/tmp", **self.world.shim_env}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)

@@ -150,6 +150,7 @@ class Direct:
         self.env = {"PATH": self.dir + "/bin", "TMPDIR": self.dir + "/tmp",
                     "GOMAXPROCS": "2", "MAX_SHIM_VERSION": "2", "GRPC_ADDRESS": self.address,
                     "TTRPC_ADDRESS": self.sink.path, "NAMESPACE": self.namespace}
+        self.env.update(world.shim_env)
         self.env.update(env or {})
         if user:
             subprocess.check_call(["chown", "-R", "%d:%d" % (user, user), self.dir])

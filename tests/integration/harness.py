@@ -8,6 +8,9 @@ import time
 import wire
 from leftovers import processes
 
+# How much longer than usual this machine may take; an emulated one sets 5.
+SLOW = float(os.environ.get("SHIM_TEST_SLOW", "1"))
+
 
 class Skip(Exception):
     """The test cannot run here; the text says why."""
@@ -15,14 +18,15 @@ class Skip(Exception):
 
 def eventually(probe, what, timeout=15):
     """Polls until probe() is true and returns what it gave; `what` completes "waited for"."""
-    end = time.monotonic() + timeout
+    timeout *= SLOW
+    end = time.monotonic() + timeout * wire.PATIENCE
     pause = 0.002
     while True:
         got = probe()
         if got:
             return got
         if time.monotonic() > end:
-            raise AssertionError("waited %s s for %s" % (timeout, what))
+            raise AssertionError("waited %g s for %s" % (timeout, what))
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
 
@@ -85,12 +89,13 @@ class Result:
 
 def run(argv, input=None, timeout=30, check=False, **options):
     """Runs a command; output as text. With `check` a non-zero exit code is a failed test."""
+    timeout *= SLOW
     source = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
     try:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace",
-                              timeout=timeout, **source, **options)
+                              timeout=timeout * wire.PATIENCE, **source, **options)
     except subprocess.TimeoutExpired as late:
-        raise AssertionError("%s did not end within %s s; stdout so far %r, stderr %r" % (
+        raise AssertionError("%s did not end within %g s; stdout so far %r, stderr %r" % (
             " ".join(argv), timeout, late.stdout, late.stderr)) from None
     result = Result(argv, done.returncode, done.stdout, done.stderr)
     assert not check or result.code == 0, repr(result)

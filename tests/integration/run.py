@@ -3,7 +3,7 @@
 """Runs the integration tests.
 
 usage: run.py [--bin DIR] [--runtime NAME] [--containerd 1.6|1.7|2] [--oci runc|crun|both]
-              [--strict] [--list] [--keep] [THEME | THEME.TEST]...
+              [--strict] [--slow N] [--list] [--keep] [THEME | THEME.TEST]...
 
 Tests live in pid and mount namespaces of their own, so that what a test leaves behind can be seen
 and cannot reach the machine. A test is a function test_* of a test_*.py; the names of its
@@ -25,6 +25,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import image  # noqa: E402
+import wire  # noqa: E402
 from containerd import Containerd  # noqa: E402
 from direct import Direct  # noqa: E402
 from harness import Skip  # noqa: E402
@@ -50,6 +51,14 @@ class World:
         self.shim = "%s/%s" % (folder, program)
         if not os.access(self.shim, os.X_OK):
             sys.exit("run.py: no shim at %s" % self.shim)
+        # Where a shim built with sanitizers leaves its reports; others ignore the variables.
+        self.reports = self.tmp + "/reports"
+        os.mkdir(self.reports)
+        os.chmod(self.reports, 0o777)
+        self.shim_env = {name + "_OPTIONS": "log_path=%s/%s:%s" % (self.reports, name.lower(), more)
+                         for name, more in (("ASAN", "detect_leaks=1"), ("UBSAN", "print_stacktrace=1"),
+                                            ("TSAN", "suppressions=%s/tsan.supp" % HERE))}
+        os.environ.update(self.shim_env)
         self.rootfs = self.tmp + "/rootfs"
         self.archive = self.tmp + "/image.tar"
         image.make_rootfs(self.rootfs)
@@ -61,6 +70,15 @@ class World:
         if not found:
             raise Skip("%s is not installed" % program)
         return found
+
+    def check_reports(self):
+        """Fails with what the sanitizers found since the last time."""
+        texts = []
+        for name in sorted(os.listdir(self.reports)):
+            with open("%s/%s" % (self.reports, name), errors="replace") as file:
+                texts.append(file.read())
+            os.unlink("%s/%s" % (self.reports, name))
+        assert not texts, "sanitizer: " + "\n".join(texts)[:6000]
 
     def private_mounts(self):
         """What to put before a command that leads to crun, which takes the mere presence of a
@@ -120,6 +138,7 @@ class Session:
             test(**args)
             for check, _, _ in undo:
                 check()
+            self.world.check_reports()
         except Skip as skip:
             why = str(skip)
             self.failed += self.world.strict
@@ -188,6 +207,7 @@ def inside(args):
     if os.geteuid() == 0:
         os.makedirs("/run/containerd", exist_ok=True)
         subprocess.check_call(["mount", "-t", "tmpfs", "-o", "mode=755", "tests", "/run/containerd"])
+    wire.PATIENCE = args.slow
     session = Session(World(args), args.keep)
     try:
         for label, function, oci in plan(find_tests(args.tests), args.oci, args.containerd):
@@ -215,6 +235,7 @@ def main():
     parser.add_argument("--containerd", default="1.6")
     parser.add_argument("--oci", default="both", choices=["runc", "crun", "both"])
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--slow", type=int, default=1, help="multiply all time limits")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true", help="leave the tests' folders")
     parser.add_argument("tests", nargs="*")
