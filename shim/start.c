@@ -154,7 +154,10 @@ static int find_or_start(struct start *s, struct shim_error *err)
         return r;
     if (shim_socket_is_served(s->address))
         return shim_bundle_write_address(s->bundle, s->address, err);
-    return start_daemon(s, err);
+    r = start_daemon(s, err);
+    if (r < 0 && shim_socket_is_served(s->address)) /* somebody else was faster */
+        r = shim_bundle_write_address(s->bundle, s->address, err);
+    return r;
 }
 
 /* --- the answer ----------------------------------------------------------------------------- */

@@ -61,6 +61,11 @@ def replies(client):
     return order
 
 
+def memory(limit):
+    return {"type_url": "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources",
+            "value": json.dumps({"memory": {"limit": limit}}).encode()}
+
+
 # --- exits ------------------------------------------------------------------------------------
 
 def test_exit_before_the_reply_of_start_comes_after_it(direct):
@@ -165,6 +170,16 @@ def test_exit_status_and_time_are_the_same_everywhere(direct):
     for name, got in (("State", state), ("exit", event), ("Delete", deleted), ("delete", gone_event)):
         same((got["exit_status"], got["exited_at"]), (first["exit_status"], first["exited_at"]), name)
         same(got["pid"], state["pid"], "pid of " + name)
+
+
+def test_oom_comes_before_the_exit(direct):
+    client = direct.create("c", ("sh", "-c", "exec tail /dev/zero"))
+    client.call("Update", {"id": "c", "resources": memory(32 << 20)})
+    client.call("Start", {"id": "c"})
+    same(client.call("Wait", {"id": "c"})["exit_status"], 137, "exit status")
+    direct.sink.wait("c", "exit")
+    same(topics(direct, "c")[:3] + topics(direct, "c")[-1:], ["create", "start", "oom", "exit"], "events")
+    direct.remove(client, "c")
 
 
 # --- errors -----------------------------------------------------------------------------------
@@ -301,6 +316,45 @@ def test_annotations_of_others_are_ignored(direct):
     direct.finish(client, "c")
 
 
+@ours_only
+def test_execs_of_a_paused_container_fail_at_once(direct):
+    client = direct.run("c")
+    exec_e = {"id": "c", "exec_id": "e"}
+    direct.exec(client, "c", "e", "true", start=False)
+    client.call("Pause", {"id": "c"})
+    raises(UNKNOWN, client.call, "Start", exec_e, timeout=2)
+    client.call("Resume", {"id": "c"})
+    client.call("Start", exec_e)
+    same(client.call("Wait", exec_e)["exit_status"], 0, "exit status")
+    direct.finish(client, "c")
+
+
+@ours_only
+def test_execs_of_a_paused_container_fail_at_once_with_crun(crun_direct):
+    test_execs_of_a_paused_container_fail_at_once(crun_direct)
+
+
+def test_created_container_takes_execs(direct):
+    client = direct.create("c")
+    io, out, _ = direct.outputs("e")
+    direct.exec(client, "c", "e", "echo", "early", io=io)
+    same(out.end(), "early\n", "output")
+    client.call("Start", {"id": "c"})
+    direct.finish(client, "c")
+
+
+def test_terminal_is_resized_before_its_process_starts(direct):
+    io, out, _ = direct.outputs("c")
+    io["stderr"] = ""
+    client = direct.create("c", ("sh", "-c", "stty size </dev/fd/1"), io=io, terminal=True)
+    client.call("ResizePty", {"id": "c", "width": 99, "height": 11})
+    client.call("Start", {"id": "c"})
+    assert "11 99" in out.end(), out.text
+    client.call("Wait", {"id": "c"})
+    client.call("ResizePty", {"id": "c", "width": 1, "height": 1})  # harmless
+    direct.remove(client, "c")
+
+
 # --- statistics, processes and updates -----------------------------------------------------------
 
 def test_statistics_outlive_the_process_until_delete(direct):
@@ -316,9 +370,7 @@ def test_statistics_outlive_the_process_until_delete(direct):
 
 def test_resources_can_be_updated_before_start(direct):
     client = direct.create("c", ("sh", "-c", "sleep 1000"))
-    client.call("Update", {"id": "c", "resources": {
-        "type_url": "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources",
-        "value": json.dumps({"memory": {"limit": 64 << 20}}).encode()}})
+    client.call("Update", {"id": "c", "resources": memory(64 << 20)})
     client.call("Start", {"id": "c"})
     with open("/proc/%d/cgroup" % client.call("State", {"id": "c"})["pid"]) as file:
         lines = [line.strip().split(":", 2) for line in file]
@@ -438,6 +490,43 @@ def test_delete_tolerates_a_state_that_is_gone(direct):
     direct.remove(client, "c")
 
 
+def test_delete_that_its_client_gave_up_goes_on(direct):
+    runtime = direct.stand_in()
+    client = direct.run("c", options=direct.options(binary_name=runtime.path))
+    client.call("Kill", {"id": "c", "signal": 9})
+    client.call("Wait", {"id": "c"})
+    runtime.block("delete")
+    raises(4, client.call, "Delete", {"id": "c"}, timeout_nano=200_000_000)
+    runtime.wait("delete")
+    again = client.send("Delete", {"id": "c"})
+    runtime.release("delete")
+    try:
+        again.result()
+        raise AssertionError("two Deletes of one container succeeded")
+    except wire.RpcError as error:
+        same(error.code, wire.NOT_FOUND, "code of the second Delete")
+    client.call("Shutdown", {"id": "c"})
+    eventually(lambda: not direct.shim_pids(), "the shim's end")
+    direct.sink.wait("c", "delete")
+    same(topics(direct, "c"), ["create", "start", "exit", "delete"], "events")
+
+
+def test_delete_command_finds_the_bundle_by_its_own_folder(direct):
+    """Without -bundle the current folder is the bundle, or one beside it."""
+    clients = {name: direct.run(name) for name in ("a", "b")}
+    pids = {name: clients[name].call("State", {"id": name})["pid"] for name in clients}
+    while direct.shim_pids():
+        direct.kill_shim()
+    for name, place in (("a", "a"), ("b", "a")):
+        done = subprocess.run(direct.prefix + [direct.world.shim] + direct.flags(name) + ["delete"],
+                              cwd=direct.bundle_path(place), env=direct.env, capture_output=True,
+                              stdin=subprocess.DEVNULL, timeout=20)
+        same((done.returncode, done.stderr), (0, b""), "delete of " + name)
+        answer = wire.decode("DeleteResponse", done.stdout)
+        same((answer["pid"], answer["exit_status"]), (pids[name], 137), "answer for " + name)
+        same([alive(pids[n]) for n in ("a", "b")], [False, name == "a"], "who is alive after " + name)
+
+
 @ours_only
 def test_delete_command_is_quick_though_the_runtime_hangs(direct):
     runtime = direct.stand_in()
@@ -517,6 +606,58 @@ def test_log_flows_again_after_a_restart_of_its_reader(direct):
         os.kill(shim, signal.SIGUSR1)
         eventually(lambda: "task=c" in direct.log("c"), "a line in the log that is read again")
     direct.finish(client, "c")
+
+
+@ours_only
+def test_info_echoes_the_options_and_asks_the_runtime_they_name(direct):
+    direct.bundle("c")
+    runtime = direct.stand_in()
+    runtime.answer("features", """echo '{"mountOptions":["from-it"]}'; exit 0\n""")
+    options = direct.options(binary_name=runtime.path)
+    done = direct.invoke("c", argv=["-info"], stdin=wire.encode("Any", options))
+    info = wire.decode("RuntimeInfo", done.stdout)
+    same((info["options"]["type_url"], info["options"]["value"]), (options["type_url"], options["value"]),
+         "options")
+    same(json.loads(info["features"]["value"]), {"mountOptions": ["from-it"]}, "features")
+    runtime.answer("features", "exit 1\n")
+    done = direct.invoke("c", argv=["-info"], stdin=wire.encode("Any", options))
+    same((done.returncode, done.stderr), (0, b""), "-info of a runtime that knows no features")
+    assert not wire.decode("RuntimeInfo", done.stdout)["features"], done.stdout
+
+
+@ours_only
+def test_publish_binary_serves_where_there_is_no_ttrpc_address(direct):
+    publish = direct.dir + "/publish"
+    with open(publish, "w") as file:
+        file.write("#!/bin/sh\necho \"$@\" >>%s/published\n" % direct.dir)
+    os.chmod(publish, 0o755)
+    direct.env["TTRPC_ADDRESS"] = ""
+    direct.flags = lambda container: ["-namespace", direct.namespace, "-address", direct.address,
+                                      "-publish-binary", publish, "-id", container]
+    client = direct.run("c")
+    direct.finish(client, "c")
+    eventually(lambda: not direct.shim_pids(), "the shim's end")
+    with open(direct.dir + "/published") as file:
+        lines = [line.split() for line in file]
+    same([line[4] for line in lines], ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"],
+         "topics")
+    same(lines[0], ["--address", direct.address, "publish", "--topic", "/tasks/create", "--namespace",
+                    direct.namespace], "command line")
+
+
+@ours_only
+def test_two_starts_of_one_container_at_once_end_well(direct):
+    direct.bundle("c")
+    argv = direct.prefix + [direct.world.shim] + direct.flags("c") + ["start"]
+    for _ in range(5):
+        running = [subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, cwd=direct.bundle_path("c"), env=direct.env)
+                   for _ in range(3)]
+        texts = {child.communicate(timeout=20)[0].decode().strip() for child in running}
+        same(len(texts), 1, "answers: %s" % texts)
+        same(len(direct.shim_pids()), 1, "shims")
+        direct.connect(texts.pop()).call("Shutdown", {"id": "c"})
+        eventually(lambda: not direct.shim_pids(), "the shim's end")
 
 
 @ours_only
