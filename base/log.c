@@ -37,7 +37,7 @@ static size_t quote_char(const char *text, size_t left, char ret[8])
     if (c == '"' || c == '\\') {
         ret[1] = (char)c;
     } else if (c == '\n' || c == '\t' || c == '\r') {
-        ret[1] = c == '\n' ? 'n' : c == '\t' ? 't' : 'r';
+        ret[1] = "nrt"[c == '\n' ? 0 : c == '\r' ? 1 : 2];
     } else {
         ret[1] = 'x';
         ret[2] = hex[c >> 4];

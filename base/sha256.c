@@ -22,7 +22,7 @@ static void compress(uint32_t state[8], const uint8_t block[64])
 {
     uint32_t w[64], s[8];
 
-    for (int i = 0; i < 16; i++)
+    for (size_t i = 0; i < 16; i++)
         w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
                (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
     for (int i = 16; i < 64; i++)
@@ -73,7 +73,7 @@ const char *shim_sha256_hex(const void *data, size_t bytes, char ret[SHIM_SHA256
     uint8_t sum[SHIM_SHA256_BYTES];
 
     shim_sha256(data, bytes, sum);
-    for (unsigned i = 0; i < SHIM_SHA256_BYTES; i++) {
+    for (size_t i = 0; i < SHIM_SHA256_BYTES; i++) {
         ret[2 * i] = digits[sum[i] >> 4];
         ret[2 * i + 1] = digits[sum[i] & 15];
     }

@@ -45,7 +45,7 @@ int shim_exec_create(struct shim_task *task, const Task__ExecProcessRequest *req
                                    &parameters, err);
     if (r == 0)
         r = shim_exec_add(task, &config, &p, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     r = hcs_process_new(task->system, request->exec_id, parameters, p, &hcs, err);
     if (r < 0) {

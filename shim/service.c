@@ -162,6 +162,8 @@ static void task_resize_pty(Task__Task_Service *service, const Task__ResizePtyRe
     (void)closure;
     if (r == 0) {
         shim_lock(&request->shim->tasks.lock);
+        p->width = (uint16_t)in->width;
+        p->height = (uint16_t)in->height;
         hcs = p->state == SHIM_STOPPED ? NULL : p->hcs;
         shim_unlock(&request->shim->tasks.lock);
         if (hcs && p->terminal)
@@ -375,7 +377,7 @@ static int fill_pids(struct shim_task *task, Task__PidsResponse *answer, struct 
 
     if (r < 0)
         return r;
-    answer->processes = calloc(pids.n, sizeof(*answer->processes));
+    answer->processes = calloc(pids.n, sizeof(Task__ProcessInfo *));
     if (!answer->processes)
         return shim_fail_memory(err);
     for (size_t i = 0; i < pids.n && r == 0; i++) {
@@ -554,10 +556,10 @@ static void delete_exec(struct shim_request *request, const Task__DeleteRequest 
 
     if (r == 0)
         r = shim_exec_delete(p, &deleted, &err);
-    if (r < 0)
-        shim_request_fail(request, &err);
-    else
+    if (r == 0)
         answer_deleted(request, &deleted);
+    else
+        shim_request_fail(request, &err);
 }
 
 static void task_delete(Task__Task_Service *service, const Task__DeleteRequest *in,
@@ -583,7 +585,7 @@ static void task_delete(Task__Task_Service *service, const Task__DeleteRequest *
         if (r < 0)
             shim_slot_release(task);
     }
-    if (r < 0) {
+    if (r != 0) {
         shim_request_fail(request, &err);
         return;
     }

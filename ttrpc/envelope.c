@@ -110,7 +110,7 @@ static int pack_request(const Ttrpc__Request *request, struct ttrpc_out **ret,
 static Ttrpc__KeyValue **lend_metadata(const struct ttrpc_call_options *options)
 {
     size_t n = options->n_metadata;
-    Ttrpc__KeyValue **list = malloc(n * (sizeof(*list) + sizeof(**list)));
+    Ttrpc__KeyValue **list = malloc(n * (sizeof(Ttrpc__KeyValue *) + sizeof(Ttrpc__KeyValue)));
     Ttrpc__KeyValue *pairs = (Ttrpc__KeyValue *)(void *)(list + n);
 
     for (size_t i = 0; list && i < n; i++) {

@@ -34,9 +34,9 @@ static bool append_cell(struct shim_buf *b, const char *text, size_t width)
     size_t pad = text_width(text) < width ? width - text_width(text) : 0;
 
     for (const char *at = text; *at; at++) {
-        char c = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+        bool shown = (unsigned char)*at >= 0x20 && *at != 0x7f;
 
-        if (!shim_buf_append(b, &c, 1))
+        if (!shim_buf_append(b, shown ? at : "?", 1))
             return false;
     }
     return shim_buf_appendf(b, "%*s", (int)pad, "");
