@@ -91,8 +91,8 @@ unit_tests() { # FOLDER [WRAPPER...]
 
 # gcc 12's thread sanitizer does not know the address layouts of newer kernels.
 tsan_tests() { unit_tests build/tsan setarch -R; }
-tsan_integration() { setarch -R python3 tests/integration/run.py --bin build/tsan/bin --slow 5 "$@"; }
-asan_integration() { python3 tests/integration/run.py --bin build/asan/bin --slow 2 "$@"; }
+tsan_integration() { SHIM_TEST_SLOW=5 setarch -R python3 tests/integration/run.py --bin build/tsan/bin "$@"; }
+asan_integration() { SHIM_TEST_SLOW=2 python3 tests/integration/run.py --bin build/asan/bin "$@"; }
 
 clang_build() {
     CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug \

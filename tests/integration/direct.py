@@ -142,7 +142,7 @@ class Direct:
         self.prefix = world.private_mounts() if oci == "crun" else []
         self.clients = []
         self.logs = {}
-        for name in ("bin", "tmp", "b", "io"):
+        for name in ("bin", "tmp", "b", "io", "run"):
             os.mkdir(self.dir + "/" + name)
         if oci:
             os.symlink(world.find(oci), "%s/bin/%s" % (self.dir, oci))
@@ -153,18 +153,29 @@ class Direct:
         self.env.update(world.shim_env)
         self.env.update(env or {})
         if user:
-            subprocess.check_call(["chown", "-R", "%d:%d" % (user, user), self.dir])
+            self.env["XDG_RUNTIME_DIR"] = self.dir + "/run"
+        self.give(self.dir)
         self.watch = Watch(self.dir, self.namespace, os.getpid,
                            [self.dir + "/tmp", self.root + "/" + self.namespace], set,
                            world.ours)
 
     @classmethod
     def of(cls, world, kind):
-        """The fixtures: direct (runc), crun_direct, emulated (an ordinary user, no runtime)."""
+        """The fixtures: direct (runc), crun_direct, emulated (an ordinary user, no runtime), rootless
+        (runc in user and mount namespaces of an ordinary user)."""
         if kind == "emulated":
             return cls(world, oci=None, user=1000 if os.geteuid() == 0 else None,
                        env={"CONTAINERD_SHIM_HCS_PROVIDER": "emulated"})
+        if kind == "rootless":
+            made = cls(world, user=1000)
+            made.prefix = [world.find("unshare"), "--user", "--map-root-user", "--mount"]
+            return made
         return cls(world, "crun" if kind == "crun_direct" else "runc")
+
+    def give(self, folder):
+        """Makes it the property of the user for whom the shim runs."""
+        if self.user:
+            subprocess.check_call(["chown", "-R", "%d:%d" % (self.user, self.user), folder])
 
     def bundle_path(self, container):
         return "%s/b/%s" % (self.dir, container)
@@ -177,8 +188,7 @@ class Direct:
         with open(bundle + "/config.json", "w") as file:
             json.dump(image.make_spec(args, **spec), file)
         os.mkfifo(bundle + "/log", 0o700)
-        if self.user:
-            subprocess.check_call(["chown", "-R", "%d:%d" % (self.user, self.user), bundle])
+        self.give(bundle)
         fd = os.open(bundle + "/log", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self.logs[container] = [fd, b""]
         return bundle
@@ -246,6 +256,7 @@ class Direct:
         layers = tempfile.mkdtemp(prefix="ovl", dir=self.dir)
         os.mkdir(layers + "/upper")
         os.mkdir(layers + "/work")
+        self.give(layers)
         return [{"type": "overlay", "source": "overlay", "options": [
             "index=off", "workdir=%s/work" % layers, "upperdir=%s/upper" % layers,
             "lowerdir=" + self.world.rootfs]}]

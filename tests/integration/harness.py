@@ -8,9 +8,6 @@ import time
 import wire
 from leftovers import processes
 
-# How much longer than usual this machine may take; an emulated one sets 5.
-SLOW = float(os.environ.get("SHIM_TEST_SLOW", "1"))
-
 
 class Skip(Exception):
     """The test cannot run here; the text says why."""
@@ -18,7 +15,6 @@ class Skip(Exception):
 
 def eventually(probe, what, timeout=15):
     """Polls until probe() is true and returns what it gave; `what` completes "waited for"."""
-    timeout *= SLOW
     end = time.monotonic() + timeout * wire.PATIENCE
     pause = 0.002
     while True:
@@ -89,7 +85,6 @@ class Result:
 
 def run(argv, input=None, timeout=30, check=False, **options):
     """Runs a command; output as text. With `check` a non-zero exit code is a failed test."""
-    timeout *= SLOW
     source = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
     try:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace",

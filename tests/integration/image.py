@@ -77,7 +77,17 @@ def make_archive(rootfs, path):
         _json(tar, "index.json", {"schemaVersion": 2, "manifests": [entry]})
 
 
-def make_spec(args, annotations=None, terminal=False, pid_namespace=True, cgroup="", root="rootfs"):
+MOUNTS = [
+    {"destination": "/proc", "type": "proc", "source": "proc"},
+    {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+     "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
+    {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+     "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
+]
+
+
+def make_spec(args, annotations=None, terminal=False, pid_namespace=True, cgroup="", root="rootfs",
+              mounts=MOUNTS):
     """A config.json; `root` is the root file system's path, relative to the bundle."""
     capabilities = ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID", "CAP_SYS_ADMIN"]
     namespaces = ["mount", "ipc", "uts", "network"] + (["pid"] if pid_namespace else [])
@@ -90,13 +100,7 @@ def make_spec(args, annotations=None, terminal=False, pid_namespace=True, cgroup
         },
         "root": {"path": root, "readonly": False},
         "hostname": "test",
-        "mounts": [
-            {"destination": "/proc", "type": "proc", "source": "proc"},
-            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
-             "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
-            {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
-             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
-        ],
+        "mounts": mounts,
         "annotations": annotations or {},
         "linux": {"cgroupsPath": cgroup, "namespaces": [{"type": name} for name in namespaces],
                   "resources": {"devices": [{"allow": True, "access": "rwm"}]}},

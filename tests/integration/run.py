@@ -3,11 +3,12 @@
 """Runs the integration tests.
 
 usage: run.py [--bin DIR] [--runtime NAME] [--containerd 1.6|1.7|2] [--oci runc|crun|both]
-              [--strict] [--slow N] [--list] [--keep] [THEME | THEME.TEST]...
+              [--strict] [--list] [--keep] [THEME | THEME.TEST]...
 
 Tests live in pid and mount namespaces of their own, so that what a test leaves behind can be seen
 and cannot reach the machine. A test is a function test_* of a test_*.py; the names of its
-parameters say what it needs (see Session.fixture). A skip is a failure with --strict.
+parameters say what it needs (see Session.fixture). A skip is a failure with --strict. The variable
+SHIM_TEST_SLOW multiplies all time limits.
 """
 import argparse
 import importlib
@@ -25,7 +26,6 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import image  # noqa: E402
-import wire  # noqa: E402
 from containerd import Containerd  # noqa: E402
 from direct import Direct  # noqa: E402
 from harness import Skip  # noqa: E402
@@ -119,7 +119,7 @@ class Session:
             containerd = self.containerd(oci)
             undo.append((containerd.check_clean, containerd.sweep, lambda: None))
             return containerd
-        if name in ("direct", "crun_direct", "emulated"):
+        if name in ("direct", "crun_direct", "emulated", "rootless"):
             for other in list(self.daemons):
                 self.daemons.pop(other).close()
             direct = Direct.of(self.world, name)
@@ -207,7 +207,6 @@ def inside(args):
     if os.geteuid() == 0:
         os.makedirs("/run/containerd", exist_ok=True)
         subprocess.check_call(["mount", "-t", "tmpfs", "-o", "mode=755", "tests", "/run/containerd"])
-    wire.PATIENCE = args.slow
     session = Session(World(args), args.keep)
     try:
         for label, function, oci in plan(find_tests(args.tests), args.oci, args.containerd):
@@ -235,7 +234,6 @@ def main():
     parser.add_argument("--containerd", default="1.6")
     parser.add_argument("--oci", default="both", choices=["runc", "crun", "both"])
     parser.add_argument("--strict", action="store_true")
-    parser.add_argument("--slow", type=int, default=1, help="multiply all time limits")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true", help="leave the tests' folders")
     parser.add_argument("tests", nargs="*")

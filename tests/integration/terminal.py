@@ -10,6 +10,7 @@ import subprocess
 import termios
 import threading
 
+import wire
 from harness import eventually
 
 
@@ -46,10 +47,10 @@ class Terminal:
     def end(self, timeout=20):
         """Waits for the command's end; returns its exit code."""
         try:
-            return self.process.wait(timeout)
+            return self.process.wait(timeout * wire.PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise AssertionError("no end within %s s; the terminal shows %r" % (
-                timeout, self.text)) from None
+            raise AssertionError("no end within %g s; the terminal shows %r" % (
+                timeout * wire.PATIENCE, self.text)) from None
         finally:
             os.close(self.master)

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ordinary user, no /run, no cgroups: the emulated provider through the same protocol."""
+"""An ordinary user, no /run, no cgroups: the emulated provider through the same protocol, and real
+containers in a user namespace, as rootless containerd has them."""
 import json
 import os
 import stat
 
+import image
 import wire
 from harness import eventually, ours_only, raises, same
 from leftovers import alive
 
 
 def create(emulated, *args, io=None, terminal=False, container="c", **spec):
-    os.makedirs(emulated.dir + "/run", exist_ok=True)
-    if emulated.user:
-        os.chown(emulated.dir + "/run", emulated.user, emulated.user)
-    emulated.env["XDG_RUNTIME_DIR"] = emulated.dir + "/run"
     return emulated.create(container, args or ("sleep", "1000"), rootfs=[], io=io or {},
                            terminal=terminal, root=emulated.world.rootfs, **spec)
 
@@ -68,6 +66,35 @@ def test_delete_after_the_shim_was_killed_ends_the_process(emulated):
     emulated.kill_shim()
     same(emulated.delete("c")["exit_status"], 137, "exit status that delete reports")
     eventually(lambda: not alive(pid), "the end of the container's process")
+
+
+def run_rootless(rootless, *args):
+    """A container whose spec asks for nothing that an ordinary user may not have."""
+    io, out, err = rootless.outputs("c")
+    client = rootless.create("c", args, io=io, cgroup="", mounts=image.MOUNTS[:2])
+    client.call("Start", {"id": "c"})
+    return client, out, err
+
+
+@ours_only
+def test_real_container_in_a_user_namespace(rootless):
+    client, out, err = run_rootless(rootless, "sh", "-c", "id -u; echo to-err >&2; exit 5")
+    same(client.call("Wait", {"id": "c"})["exit_status"], 5, "exit status")
+    same((out.end(), err.end()), ("0\n", "to-err\n"), "outputs")
+    assert client.sock.getpeername().startswith(rootless.dir + "/run/"), client.sock.getpeername()
+    rootless.remove(client, "c")
+    same([topic for topic, _ in rootless.sink.wait("c", "delete")],
+         ["create", "start", "exit", "delete"], "events")
+
+
+@ours_only
+def test_exec_and_kill_in_a_user_namespace(rootless):
+    client, _, _ = run_rootless(rootless, "sleep", "1000")
+    io, out, _ = rootless.outputs("e")
+    rootless.exec(client, "c", "e", "sh", "-c", "echo inside; exit 6", io=io)
+    same(client.call("Wait", {"id": "c", "exec_id": "e"})["exit_status"], 6, "exit status")
+    same(out.end(), "inside\n", "output")
+    same(rootless.finish(client, "c")["exit_status"], 137, "exit status after the kill")
 
 
 @ours_only
