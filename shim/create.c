@@ -47,6 +47,8 @@ int shim_process_open_io(struct shim_process *p, struct hcs_stdio *ret_stdio,
     shim_lock(&shim->tasks.lock);
     before = p->io; /* of a start that failed */
     p->io = io;
+    ret_stdio->width = p->width;
+    ret_stdio->height = p->height;
     if (p->stdin_closed)
         shim_io_close_stdin(io);
     shim_unlock(&shim->tasks.lock);
@@ -111,8 +113,9 @@ static int make_document(struct shim_task *task, struct json_object *spec, struc
                                     .options = &task->options};
     int r = hcs_provider_facts(task->provider, task->options.binary_name, &facts, err);
 
-    if (r < 0)
-        return r;
+    if (r < 0) /* a missing runtime must not read as a missing container */
+        return shim_wrap(err, r == SHIM_E_NOT_FOUND ? SHIM_E_UNKNOWN : r,
+                         "OCI runtime create failed");
     input.runtime = facts.runtime;
     return oci_linux_document(spec, &input, ret, err);
 }

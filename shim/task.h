@@ -46,7 +46,8 @@ struct shim_process {
     unsigned refs;             /* of an exec; init is part of its task and counts there */
     char *exec_id;             /* "" for init */
     bool terminal;
-    bool stdin_closed; /* by CloseIO, which can come before there are streams */
+    uint16_t width, height; /* of the terminal, asked for before there is one; 0: not */
+    bool stdin_closed;      /* by CloseIO, which can come before there are streams */
     char *stdin_path, *stdout_path, *stderr_path;
 
     uint32_t pid; /* 0 until known */
