@@ -60,6 +60,11 @@ static void make_shim(struct world *w)
     assert_int_equal(shim_events_new(&config, &shim->events, NULL), 0);
     assert_int_equal(ttrpc_server_new(&(struct ttrpc_server_config){0}, &shim->server, NULL), 0);
     assert_int_equal(ttrpc_server_add(shim->server, "containerd.task.v2.Task", service, NULL), 0);
+    assert_int_equal(ttrpc_server_add(shim->server, "containerd.task.v3.Task", service, NULL), 0);
+    assert_int_equal(shim_sandbox_new(shim, &shim->sandbox, NULL), 0);
+    assert_int_equal(ttrpc_server_add(shim->server, "containerd.runtime.sandbox.v1.Sandbox",
+                                      shim_sandbox_service(shim->sandbox), NULL),
+                     0);
     assert_int_equal(ttrpc_server_listen(shim->server, w->address, NULL), 0);
 }
 
@@ -130,6 +135,7 @@ void world_free(struct world *w)
     shim_events_stop(shim->events, 10000);
     shim_events_free(shim->events);
     shim_tasks_done(&shim->tasks);
+    shim_sandbox_free(shim->sandbox);
     events_fake_free(w->containerd);
     shim_child_stop();
     shim_thread_join(&w->daemon);
