@@ -151,32 +151,35 @@ run_stages() {
     if [ "$mode" != quick ]; then
         stage dev-build build dev && stage dev-tests unit_tests build/dev
     fi
-    stage release-build build release && stage release-tests unit_tests build/release
-    if [ "$mode" = strict ]; then
-        [ ! -x build/release/bin/containerd-shim-hcs-v1 ] || stage install install_check
-        stage format format_check
-        stage layers layer_check
-        stage scripts script_check
-        stage clang-build clang_build
-        [ ${#only[@]} = 0 ] || stage tidy tidy_check
-        stage asan-build build asan && stage asan-tests unit_tests build/asan
-        stage tsan-build build tsan && stage tsan-tests tsan_tests
+    stage release-build build release && release_stages
+    [ "$mode" = strict ] || return 0
+    stage format format_check
+    stage layers layer_check
+    stage scripts script_check
+    stage clang-build clang_build
+    [ ${#only[@]} = 0 ] || stage tidy tidy_check
+    if stage asan-build build asan; then
+        stage asan-tests unit_tests build/asan
+        stage asan-integration asan_integration --strict --oci runc
     fi
-    integration_stages
+    if stage tsan-build build tsan; then
+        stage tsan-tests tsan_tests
+        stage tsan-integration tsan_integration --strict --oci runc
+    fi
+    [ ! -x tests/vm/run.sh ] || stage vm tests/vm/run.sh
 }
 
-integration_stages() {
-    [ -f tests/integration/run.py ] && [ -x build/release/bin/containerd-shim-hcs-v1 ] || return 0
+# What needs the binaries that are installed in the end.
+release_stages() {
+    stage release-tests unit_tests build/release
     case $mode in
     quick) stage integration integration test_run test_start ;;
     default) stage integration integration --containerd 1.6 ;;
     strict)
+        stage install install_check
         stage integration-1.6 integration --strict --containerd 1.6
         stage integration-1.7 integration --strict --containerd 1.7
         stage integration-2 integration --strict --containerd 2
-        stage integration-asan asan_integration --strict --oci runc
-        stage integration-tsan tsan_integration --strict --oci runc
-        [ ! -x tests/vm/run.sh ] || stage vm tests/vm/run.sh
         ;;
     esac
 }
