@@ -111,6 +111,7 @@ def test_created_container_that_is_killed_stops_once(direct):
     same(topics(direct, "c"), ["create", "exit", "delete"], "events")
 
 
+@ours_only
 def test_exec_of_a_dead_container_cannot_be_started(direct):
     client = direct.run("c")
     direct.exec(client, "c", "e", "true", start=False)
@@ -126,6 +127,7 @@ def test_exec_of_a_dead_container_cannot_be_started(direct):
         wait.result(5)  # it may end in any way, but end it must
 
 
+@ours_only
 def test_exits_of_execs_come_before_that_of_init(direct):
     for container, shared in (("own", False), ("shared", True)):
         client = direct.run(container, pid_namespace=not shared)
@@ -215,6 +217,7 @@ def test_wrong_states_are_refused_with_their_names(direct):
     direct.remove(client, "c")
 
 
+@ours_only
 def test_exec_ids_are_unique_and_specs_needed(direct):
     client = direct.run("c")
     request = {"id": "c", "exec_id": "e", "spec": direct.exec_spec("true")}
@@ -248,6 +251,7 @@ def test_kill_of_what_the_runtime_says_is_over_is_not_found(direct):
     direct.finish(client, "c")
 
 
+@ours_only
 def test_failures_quote_the_runtimes_own_error(direct):
     runtime = direct.stand_in()
     options = direct.options(binary_name=runtime.path)
@@ -262,6 +266,7 @@ def test_failures_quote_the_runtimes_own_error(direct):
     direct.finish(client, "c")
 
 
+@ours_only
 def test_command_lines_are_those_of_every_shim(direct):
     runtime = direct.stand_in()
     options = direct.options(binary_name=runtime.path, no_pivot_root=True, no_new_keyring=True)
@@ -291,6 +296,7 @@ def test_command_lines_are_those_of_every_shim(direct):
     same(runtime.calls("update"), [prefix + ["update", "--resources=-", "c"]], "update")
 
 
+@ours_only
 def test_unserved_things_are_unimplemented(direct):
     client = direct.run("c")
     base = {"id": "c", "spec": direct.exec_spec("true")}
@@ -355,8 +361,44 @@ def test_terminal_is_resized_before_its_process_starts(direct):
     direct.remove(client, "c")
 
 
+@ours_only
+def test_missing_runtime_is_no_missing_container(direct):
+    bundle = direct.bundle("c")
+    options = direct.options(binary_name="no-runc")
+    client = direct.connect(direct.start("c", options))
+    error = raises(UNKNOWN, client.call, "Create", {"id": "c", "bundle": bundle, "options": options,
+                                                    "rootfs": direct.rootfs()})
+    assert 'OCI runtime create failed: ' in error.message and 'exec: "no-runc"' in error.message, error
+    client.call("Shutdown", {"id": "c"})
+
+
+@ours_only
+def test_container_from_a_checkpoint_can_go_before_it_was_restored(direct):
+    client = direct.create("c", request={"checkpoint": direct.dir})
+    assert client.call("Pids", {"id": "c"})["processes"], "an empty list looks like a leaked task"
+    raises(STATE, client.call, "Kill", {"id": "c", "signal": 9})
+    raises(wire.NOT_FOUND, client.call, "Stats", {"id": "c"})
+    for method in ("Pause", "Resume"):
+        raises(UNKNOWN, client.call, method, {"id": "c"})
+    raises(UNKNOWN, client.call, "Exec", {"id": "c", "exec_id": "e", "spec": direct.exec_spec("true")})
+    wait = client.send("Wait", {"id": "c"})
+    direct.remove(client, "c")
+    with contextlib.suppress(wire.Closed):
+        same(wait.result(5)["exit_status"], 0, "exit status of what never ran")
+
+
+def test_created_container_can_be_deleted(direct):
+    client = direct.create("c")
+    pid = client.call("State", {"id": "c"})["pid"]
+    same(direct.remove(client, "c")["pid"], pid, "pid")
+    direct.sink.wait("c", "delete")
+    assert not alive(pid), "the process outlives its container"
+    same([topic for topic in topics(direct, "c") if topic != "exit"], ["create", "delete"], "events")
+
+
 # --- statistics, processes and updates -----------------------------------------------------------
 
+@ours_only
 def test_statistics_outlive_the_process_until_delete(direct):
     client = direct.run("c", ("sh", "-c", "read x < /dev/zero & sleep 0.1; exit 3"))
     client.call("Wait", {"id": "c"})
@@ -490,6 +532,7 @@ def test_delete_tolerates_a_state_that_is_gone(direct):
     direct.remove(client, "c")
 
 
+@ours_only
 def test_delete_that_its_client_gave_up_goes_on(direct):
     runtime = direct.stand_in()
     client = direct.run("c", options=direct.options(binary_name=runtime.path))
@@ -511,6 +554,7 @@ def test_delete_that_its_client_gave_up_goes_on(direct):
     same(topics(direct, "c"), ["create", "start", "exit", "delete"], "events")
 
 
+@ours_only
 def test_delete_command_finds_the_bundle_by_its_own_folder(direct):
     """Without -bundle the current folder is the bundle, or one beside it."""
     clients = {name: direct.run(name) for name in ("a", "b")}
@@ -572,6 +616,17 @@ def test_live_sandbox_keeps_its_shim(direct):
 
 
 # --- start ----------------------------------------------------------------------------------------
+
+def test_sigterm_leaves_containers_to_delete(direct):
+    client = direct.run("c")
+    pid = client.call("State", {"id": "c"})["pid"]
+    os.kill(direct.shim_pids()[0], signal.SIGTERM)
+    eventually(lambda: not direct.shim_pids(), "the shim's end")
+    if direct.world.ours:
+        assert alive(pid), "the container ended with its shim"
+    same(direct.delete("c")["exit_status"], 137, "exit status that delete reports")
+    eventually(lambda: not alive(pid), "the end of the container's process")
+
 
 @ours_only
 def test_two_starts_of_a_group_at_once_make_one_shim(direct):
