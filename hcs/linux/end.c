@@ -19,25 +19,37 @@
 
 /* --- init's exit ---------------------------------------------------------------------------- */
 
-/* The group may be gone any moment now: with systemd, nobody else asks for it to stay. */
-static void keep_last_figures(struct linux_system *s)
+void linux_keep_figures(struct linux_system *s, struct hcs_stats *figures, bool final)
+{
+    cleanup_hcs_stats struct hcs_stats unwanted = *figures;
+
+    *figures = (struct hcs_stats){0};
+    shim_lock(&s->lock);
+    if (final || !s->last_is_final) {
+        struct hcs_stats before = s->last;
+
+        s->last = unwanted;
+        s->has_last = true;
+        s->last_is_final = final;
+        unwanted = before;
+    }
+    shim_unlock(&s->lock);
+}
+
+/* The group may be gone any moment now, or is already: systemd removes those without processes. */
+static void keep_final_figures(struct linux_system *s)
 {
     const struct linux_cgroup *cg = linux_system_cgroup(s);
     struct hcs_stats figures = {0};
 
-    if (!cg || linux_figures_read(cg, &figures, NULL) < 0)
-        return;
-    shim_lock(&s->lock);
-    s->last = figures;
-    s->has_last = true;
-    shim_unlock(&s->lock);
+    if (cg && linux_figures_read(cg, &figures, NULL) == 0)
+        linux_keep_figures(s, &figures, true);
 }
 
 static void deliver(struct linux_system *s)
 {
     const struct hcs_callbacks *cb = s->base.cb;
 
-    keep_last_figures(s);
     if (cb && cb->exited)
         cb->exited(&s->init.base, &(struct hcs_exit){s->exit.status, s->exit.at_ns},
                    s->base.init_user);
@@ -62,6 +74,7 @@ void linux_init_exited(int64_t pid, const struct shim_exit *exit, void *user)
 
     (void)pid;
     s->exit = *exit;
+    keep_final_figures(s);
     linux_process_ended(&s->init);
     if (!s->oom || !linux_oom_post(s->oom, deliver_on_loop, s))
         deliver(s);

@@ -150,9 +150,9 @@ int linux_figures_read(const struct linux_cgroup *cg, struct hcs_stats *ret, str
     struct hcs_stats s = {.kind = cg->unified ? HCS_STATS_CGROUP2 : HCS_STATS_CGROUP1};
     int r;
 
-    if (!shim_file_exists(cg->dir))
-        return shim_fail(err, SHIM_E_NOT_FOUND, "control group %s has gone", cg->dir);
     r = cg->unified ? linux_stats2_read(cg->dir, &s, err) : linux_stats1_read(cg, &s, err);
+    if (r == 0 && !shim_file_exists(cg->dir)) /* half of the figures may be missing */
+        r = shim_fail(err, SHIM_E_NOT_FOUND, "control group %s has gone", cg->dir);
     if (r < 0) {
         hcs_stats_done(&s);
         return r;

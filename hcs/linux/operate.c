@@ -133,7 +133,7 @@ int linux_system_pids(struct hcs_system *base, struct hcs_pids *ret, struct shim
     return cg ? linux_cgroup_pids(cg, ret, err) : only_init(s, ret, err);
 }
 
-/* The figures kept at init's end. SHIM_E_NOT_FOUND when there are none. */
+/* The figures kept. SHIM_E_NOT_FOUND when there are none. */
 static int last_figures(struct linux_system *s, struct hcs_stats *ret, struct shim_error *err)
 {
     int r;
@@ -147,18 +147,25 @@ static int last_figures(struct linux_system *s, struct hcs_stats *ret, struct sh
     return r;
 }
 
+/* Those of this moment, and a copy kept of them: init can end before anybody reads them again. */
+static int fresh_figures(struct linux_system *s, const struct linux_cgroup *cg,
+                         struct hcs_stats *ret)
+{
+    struct hcs_stats copy;
+    int r = linux_figures_read(cg, ret, NULL);
+
+    if (r == 0 && linux_figures_dup(ret, &copy, NULL) == 0)
+        linux_keep_figures(s, &copy, false);
+    return r;
+}
+
 int linux_system_stats(struct hcs_system *base, struct hcs_stats *ret, struct shim_error *err)
 {
     struct linux_system *s = linux_system_of(base);
     const struct linux_cgroup *cg = linux_system_cgroup(s);
-
     int r = SHIM_E_NOT_FOUND;
 
     if (cg && !linux_process_has_ended(&s->init))
-        r = linux_figures_read(cg, ret, NULL);
-    if (r < 0)
-        r = last_figures(s, ret, err);
-    if (r < 0 && cg) /* init has ended this moment, its last figures are being read */
-        r = linux_figures_read(cg, ret, err);
-    return r;
+        r = fresh_figures(s, cg, ret);
+    return r < 0 ? last_figures(s, ret, err) : r;
 }

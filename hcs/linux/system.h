@@ -41,8 +41,9 @@ struct linux_system {
     bool awaited;              /* init's exit will be delivered */
     bool delivered;            /* it has been, and the callback has returned */
     bool has_cgroup, has_last; /* `cgroup` and `last` are filled in; cgroup stays as it is then */
+    bool last_is_final;        /* `last` was read at init's end */
     struct linux_cgroup cgroup;
-    struct hcs_stats last; /* the figures at init's end */
+    struct hcs_stats last; /* the figures that were read last */
     struct shim_exit exit;
 };
 
@@ -76,6 +77,8 @@ int linux_system_delete(struct hcs_system *s, struct shim_error *err);
 void linux_system_undo(struct linux_system *s, struct shim_error *why);
 /* Waits until init's exit has been delivered; false when it was not in time. */
 bool linux_await_exit(struct linux_system *s, int64_t timeout_ms);
+/* Takes the figures, for when there will be no group to read; final ones are not replaced. */
+void linux_keep_figures(struct linux_system *s, struct hcs_stats *figures, bool final);
 /* Whether the runtime has records of a container of this id. */
 bool linux_state_exists(const struct linux_system *s);
 

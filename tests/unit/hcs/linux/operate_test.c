@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on a living container, against a stand-in runtime. */
+#include "hcs/linux/system.h"
 #include "hcs/stats.h"
 #include "tests/unit/hcs/linux/standin.h"
 
@@ -97,6 +98,48 @@ static void test_without_a_control_group_of_its_own_init_is_all_that_is_known(vo
     assert_int_equal(pids.n, 0);
 }
 
+static void test_statistics_outlive_the_control_group(void **state)
+{
+    struct standin *s = *state;
+    struct linux_system *system;
+    struct hcs_stats stats;
+
+    standin_create(s);
+    system = linux_system_of(s->system);
+    assert_false(system->has_cgroup);
+    system->cgroup = (struct linux_cgroup){.unified = true, .dir = strdup(s->world.rootfs)};
+    system->has_cgroup = true;
+    write_text(below(s->world.rootfs, "pids.current"), "3\n");
+    assert_ok(hcs_system_stats(s->system, &stats, err));
+    assert_int_equal(stats.v2.pids_current, 3);
+    hcs_stats_done(&stats);
+
+    assert_int_equal(unlink(below(s->world.rootfs, "pids.current")), 0);
+    assert_int_equal(rmdir(s->world.rootfs), 0);
+    assert_ok(hcs_process_signal(hcs_system_init(s->system), SIGKILL, err));
+    story_await_exit(&s->init);
+    assert_ok(hcs_system_stats(s->system, &stats, err));
+    assert_int_equal(stats.v2.pids_current, 3);
+    hcs_stats_done(&stats);
+}
+
+static void test_final_statistics_are_not_replaced_by_earlier_ones(void **state)
+{
+    struct standin *s = *state;
+    struct linux_system *system;
+    struct hcs_stats early = {.kind = HCS_STATS_CGROUP2, .v2.pids_current = 1};
+    struct hcs_stats late = {.kind = HCS_STATS_CGROUP2, .v2.pids_current = 2};
+    struct hcs_stats stats;
+
+    standin_create(s);
+    system = linux_system_of(s->system);
+    linux_keep_figures(system, &late, true);
+    linux_keep_figures(system, &early, false);
+    assert_ok(hcs_system_stats(s->system, &stats, err));
+    assert_int_equal(stats.v2.pids_current, 2);
+    hcs_stats_done(&stats);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, standin_setup, standin_teardown)
@@ -106,6 +149,8 @@ int main(void)
         TEST(test_nothing_is_asked_of_a_container_that_ended_or_never_was),
         TEST(test_a_hung_runtime_holds_up_nobody_else_and_can_be_cancelled),
         TEST(test_without_a_control_group_of_its_own_init_is_all_that_is_known),
+        TEST(test_statistics_outlive_the_control_group),
+        TEST(test_final_statistics_are_not_replaced_by_earlier_ones),
     };
 
     return standin_main("operate", tests, SHIM_ARRAY_LEN(tests));
