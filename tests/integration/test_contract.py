@@ -487,6 +487,25 @@ def test_failed_create_leaves_no_pipes_and_shutdown_ends_the_shim(direct):
     same([topic for topic, _ in direct.sink.of("c")], [], "events of a failed create")
 
 
+@ours_only
+def test_create_that_hangs_is_ended_by_the_delete_of_its_client(direct):
+    """containerd's way after a Create whose client has gone: Delete, then Shutdown."""
+    runtime = direct.stand_in()
+    runtime.block("create")
+    options = direct.options(binary_name=runtime.path)
+    bundle = direct.bundle("c")
+    client = direct.connect(direct.start("c", options))
+    create = client.send("Create", {"id": "c", "bundle": bundle, "rootfs": direct.rootfs(),
+                                    "options": options})
+    runtime.wait("create")
+    raises(wire.NOT_FOUND, client.call, "Delete", {"id": "c"}, timeout=4)
+    raises(1, create.result)
+    client.call("Shutdown", {"id": "c"})
+    eventually(lambda: not direct.shim_pids(), "the shim's end", 3)
+    same(direct.sink.of("c"), [], "events")
+    assert not os.path.ismount(bundle + "/rootfs"), "the root file system is still mounted"
+
+
 def test_rootfs_in_use_fails_the_delete_and_keeps_the_task(direct):
     client = direct.run("c")
     client.call("Kill", {"id": "c", "signal": 9})
