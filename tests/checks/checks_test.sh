@@ -50,7 +50,7 @@ done
 write docs/path.md "built in /wor""k/main"
 write docs/later.c "/* TO""DO: later */"
 write docs/tracker.md "see issue"" 12"
-write docs/host.md "get it from http://mirror"".example.net/pool"
+write docs/host.md "get it from http:/""/mirror.example.net/pool"
 write docs/image.md "image: registry"".example.net:5000/busybox"
 for file in path.md later.c tracker.md host.md image.md; do
     expect words.sh "docs/$file"
