@@ -2,8 +2,8 @@
 /* Finds a container's control group: which folder, below which mount. Changes nothing. */
 #include "hcs/linux/cgroup.h"
 #include "base/file.h"
+#include "base/posix/mountinfo.h"
 #include "base/str.h"
-#include "hcs/linux/mountinfo.h"
 #include <string.h>
 
 #define TEXT_LIMIT_BYTES ((size_t)4 * 1024 * 1024)
@@ -62,10 +62,10 @@ static bool is_below(const char *path, const char *above)
 static char *below_mount(const char *mountinfo, const char *controller, const char *path)
 {
     cleanup_free char *text = strdup(mountinfo);
-    struct linux_mountinfo m;
+    struct shim_mountinfo m;
     char *at = text;
 
-    while (linux_mountinfo_next(&at, &m)) {
+    while (shim_mountinfo_next(&at, &m)) {
         const char *type = controller ? "cgroup" : "cgroup2";
 
         if (strcmp(m.type, type) != 0 || !is_below(path, m.root) ||

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Takes mounts away, the deepest first. Promises never to detach what is still in use. */
 #include "base/clock.h"
+#include "base/posix/mountinfo.h"
 #include "hcs/linux/mount.h"
-#include "hcs/linux/mountinfo.h"
 #include "hcs/linux/system.h"
 #include <errno.h>
 #include <limits.h>
@@ -64,7 +64,7 @@ static bool is_at_or_below(const char *path, const char *folder)
 static int find_deepest(const char *folder, char **ret, struct shim_error *err)
 {
     cleanup_buf struct shim_buf text = {0};
-    struct linux_mountinfo m;
+    struct shim_mountinfo m;
     const char *found = NULL;
     char *at;
     int r = shim_file_read("/proc/self/mountinfo", MOUNTINFO_BYTES, &text, err);
@@ -72,7 +72,7 @@ static int find_deepest(const char *folder, char **ret, struct shim_error *err)
     if (r < 0)
         return r;
     at = (char *)text.data;
-    while (linux_mountinfo_next(&at, &m))
+    while (shim_mountinfo_next(&at, &m))
         if (is_at_or_below(m.mount_point, folder) &&
             (!found || strlen(m.mount_point) >= strlen(found)))
             found = m.mount_point;

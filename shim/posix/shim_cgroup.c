@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Puts the daemon into the cgroup that option ShimCgroup names. */
 #include "base/file.h"
+#include "base/posix/mountinfo.h"
 #include "base/str.h"
 #include "shim/daemon.h"
 #include <errno.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define MOUNTINFO_BYTES ((size_t)4 << 20)
 
 static int write_text(const char *path, const char *text, struct shim_error *err)
 {
@@ -55,58 +58,27 @@ static int join(const char *mount, const char *cgroup, int64_t pid, struct shim_
     return write_text(procs, text, err);
 }
 
-/* Takes the mount point and file system type out of one line of mountinfo, in place. */
-static bool split_mountinfo(char *line, char **ret_mount, char **ret_type)
-{
-    char *dash = strstr(line, " - "), *at = line;
-
-    if (!dash)
-        return false;
-    *dash = 0;
-    for (int i = 0; i < 4 && at; i++) {
-        at = strchr(at, ' ');
-        at = at ? at + 1 : NULL;
-    }
-    if (!at)
-        return false;
-    *ret_mount = at;
-    at[strcspn(at, " ")] = 0;
-    *ret_type = dash + 3;
-    (*ret_type)[strcspn(*ret_type, " ")] = 0;
-    return true;
-}
-
 int shim_daemon_move_to_cgroup(int64_t pid, const char *cgroup, struct shim_error *err)
 {
     cleanup_buf struct shim_buf mounts = {0};
-    char *rest, *line, *mount, *type;
+    struct shim_mountinfo m;
     const char *unified = NULL;
     unsigned joined = 0;
-    int r = shim_file_read("/proc/self/mountinfo", 4 << 20, &mounts, err);
+    char *at;
+    int r = shim_file_read("/proc/self/mountinfo", MOUNTINFO_BYTES, &mounts, err);
 
-    if (r < 0)
-        return r;
-    for (line = strtok_r((char *)mounts.data, "\n", &rest); line;
-         line = strtok_r(NULL, "\n", &rest)) {
-        if (!split_mountinfo(line, &mount, &type))
+    at = (char *)mounts.data;
+    while (r == 0 && shim_mountinfo_next(&at, &m)) {
+        if (strcmp(m.type, "cgroup2") == 0)
+            unified = m.mount_point;
+        if (strcmp(m.type, "cgroup") != 0)
             continue;
-        if (strcmp(type, "cgroup2") == 0)
-            unified = mount;
-        if (strcmp(type, "cgroup") != 0)
-            continue;
-        r = join(mount, cgroup, pid, err);
-        if (r < 0)
-            return shim_wrap(err, r, "shim cgroup %s", cgroup);
+        r = join(m.mount_point, cgroup, pid, err);
         joined++;
     }
-    if (joined == 0 && unified) {
+    if (r == 0 && joined == 0 && unified)
         r = join(unified, cgroup, pid, err);
-        if (r < 0)
-            return shim_wrap(err, r, "shim cgroup %s", cgroup);
-        joined++;
-    }
-    if (joined == 0)
-        return shim_fail(err, SHIM_E_NOT_FOUND, "shim cgroup %s: no cgroup file system is mounted",
-                         cgroup);
-    return 0;
+    else if (r == 0 && joined == 0)
+        r = shim_fail(err, SHIM_E_NOT_FOUND, "no cgroup file system is mounted");
+    return r < 0 ? shim_wrap(err, r, "shim cgroup %s", cgroup) : 0;
 }

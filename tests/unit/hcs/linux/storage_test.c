@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mounting a root file system, all of it or nothing, in a mount namespace of the test's own. */
+#include "base/posix/mountinfo.h"
 #include "hcs/hcs.h"
-#include "hcs/linux/mountinfo.h"
 #include "tests/unit/hcs/linux/world.h"
 #include <sched.h>
 #include <sys/mount.h>
@@ -34,11 +34,11 @@ static int setup(void **state)
 static unsigned mounts_below(const struct fixture *f)
 {
     cleanup_free char *text = read_text("/proc/self/mountinfo");
-    struct linux_mountinfo m;
+    struct shim_mountinfo m;
     char *at = text;
     unsigned n = 0;
 
-    while (linux_mountinfo_next(&at, &m))
+    while (shim_mountinfo_next(&at, &m))
         n += shim_starts_with(m.mount_point, f->world.dir);
     return n;
 }

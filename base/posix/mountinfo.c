@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cuts the lines of mountinfo into fields, in place. */
-#include "hcs/linux/mountinfo.h"
+#include "base/posix/mountinfo.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ static char *unescape(char *s)
 }
 
 /* "id parent major:minor root point options [optional…] - type source super" */
-static bool split(char *line, struct linux_mountinfo *ret)
+static bool split(char *line, struct shim_mountinfo *ret)
 {
     char *tail = strstr(line, " - "), *fields[5], *more[3];
 
@@ -40,7 +40,7 @@ static bool split(char *line, struct linux_mountinfo *ret)
     for (size_t i = 0; i < 3; i++)
         if (!(more[i] = strsep(&tail, " ")))
             return false;
-    *ret = (struct linux_mountinfo){
+    *ret = (struct shim_mountinfo){
         .root = unescape(fields[3]),
         .mount_point = unescape(fields[4]),
         .type = more[0],
@@ -49,7 +49,7 @@ static bool split(char *line, struct linux_mountinfo *ret)
     return true;
 }
 
-bool linux_mountinfo_next(char **at, struct linux_mountinfo *ret)
+bool shim_mountinfo_next(char **at, struct shim_mountinfo *ret)
 {
     char *line;
 
