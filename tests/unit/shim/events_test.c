@@ -84,6 +84,27 @@ static void test_events_arrive_in_order_with_the_namespace(void **state)
     end(&s);
 }
 
+/* An event whose answer went down with the connection comes twice: nobody can know that it arrived.
+ */
+static void assert_text_but_for_repeats(const char *text, const char *want)
+{
+    size_t before = 0;
+
+    while (*text) {
+        size_t line = strcspn(text, "\n") + 1;
+
+        if (before == line && memcmp(text - before, text, line) == 0) {
+            text += line;
+            continue;
+        }
+        assert_memory_equal(text, want, line);
+        before = line;
+        text += line;
+        want += line;
+    }
+    assert_string_equal(want, "");
+}
+
 static void test_events_wait_for_a_containerd_that_is_away(void **state)
 {
     struct setting s;
@@ -98,10 +119,9 @@ static void test_events_wait_for_a_containerd_that_is_away(void **state)
     publish(&s, 3);
     publish(&s, 4);
     events_fake_come_back(s.containerd);
-    assert_true(events_fake_await(s.containerd, 4));
-    assert_string_equal(events_fake_text(s.containerd),
-                        "start c1 1\nstart c1 2\nstart c1 3\nstart c1 4\n");
     stop(&s, MUCH_TIME_MS);
+    assert_text_but_for_repeats(events_fake_text(s.containerd),
+                                "start c1 1\nstart c1 2\nstart c1 3\nstart c1 4\n");
     end(&s);
 }
 
