@@ -41,8 +41,8 @@ SHIM_MUST_USE int shim_task_checkpoint(struct shim_task *task,
 
 SHIM_MUST_USE int shim_process_kill(struct shim_process *process, uint32_t signal, bool all,
                                     struct shim_error *err);
-/* After a SIGKILL of init: an operation or an exec's start that does not end now was hung, and is cut
- * short. Blocks 1 s at most, only while one is under way. */
+/* After a SIGKILL of init: an operation or an exec's start that does not end now was hung, and is
+ * cut short. Blocks 1 s at most, only while one is under way. */
 void shim_task_unstick(struct shim_task *task);
 SHIM_MUST_USE int shim_exec_create(struct shim_task *task, const Task__ExecProcessRequest *request,
                                    struct shim_error *err);
