@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Delete: of a task and of an exec. */
-#include "base/clock.h"
 #include "shim/ops.h"
+#include "shim/payload/timestamp.h"
 #include "shim/proto/events.pb-c.h"
 #include "shim/shim.h"
 
@@ -95,11 +95,9 @@ static void finish_execs(struct shim_task *task)
 
 static void announce_delete(struct shim_task *task, const struct shim_deleted *deleted)
 {
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = shim_timestamp(deleted->exit.at_ns);
     Events__TaskDelete event = EVENTS__TASK_DELETE__INIT;
 
-    at.seconds = deleted->exit.at_ns / SHIM_NS_PER_S;
-    at.nanos = (int32_t)(deleted->exit.at_ns % SHIM_NS_PER_S);
     event.container_id = task->id;
     event.pid = deleted->pid;
     event.exit_status = deleted->exit.status;

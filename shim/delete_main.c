@@ -11,6 +11,7 @@
 #include "shim/address.h"
 #include "shim/bundle.h"
 #include "shim/daemon.h"
+#include "shim/payload/timestamp.h"
 #include "shim/proto/task.pb-c.h"
 #include "shim/shim.h"
 #include <stdio.h>
@@ -92,15 +93,12 @@ static void remove_socket(const char *bundle)
 static int print_response(uint32_t pid, struct shim_error *err)
 {
     Task__DeleteResponse response = TASK__DELETE_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
-    int64_t now = shim_realtime_ns();
+    Pb__Timestamp now = shim_timestamp(shim_realtime_ns());
     uint8_t packed[64];
 
-    at.seconds = now / SHIM_NS_PER_S;
-    at.nanos = (int32_t)(now % SHIM_NS_PER_S);
     response.pid = pid;
     response.exit_status = KILLED_STATUS;
-    response.exited_at = &at;
+    response.exited_at = &now;
     return shim_handle_write(shim_stdout(), packed, task__delete_response__pack(&response, packed),
                              err);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "shim/payload/timestamp.h"
 #include "shim/proto/forward.pb-c.h"
 #include "ttrpc/client.h"
 #include <string.h>
@@ -216,7 +217,7 @@ static int deliver(struct shim_events *e, const Forward__ForwardRequest *request
 
 static int forward(struct shim_events *e, struct event *event, struct shim_error *err)
 {
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = shim_timestamp(event->at_ns);
     Pb__Any any = PB__ANY__INIT;
     Forward__Envelope envelope = FORWARD__ENVELOPE__INIT;
     Forward__ForwardRequest request = FORWARD__FORWARD_REQUEST__INIT;
@@ -224,8 +225,6 @@ static int forward(struct shim_events *e, struct event *event, struct shim_error
 
     if (r < 0)
         return shim_wrap(err, SHIM_E_UNAVAILABLE, "connect to containerd at %s", e->ttrpc_address);
-    at.seconds = event->at_ns / SHIM_NS_PER_S;
-    at.nanos = (int32_t)(event->at_ns % SHIM_NS_PER_S);
     any.type_url = (char *)event->type_url;
     any.value = (ProtobufCBinaryData){.len = event->bytes, .data = event->value};
     envelope.timestamp = &at;

@@ -4,19 +4,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "shim/payload/timestamp.h"
 #include "shim/proto/events.pb-c.h"
 #include "shim/proto/task.pb-c.h"
 #include "shim/shim.h"
 #include "ttrpc/server.h"
-
-/* One parked Wait. */
-struct shim_waiter {
-    struct shim_waiter *next;
-    struct ttrpc_call *call;
-    ProtobufCClosure reply;
-    struct shim_process *process; /* a reference */
-    bool queued, gone;
-};
 
 /* --- events --------------------------------------------------------------------------------- */
 
@@ -27,11 +19,9 @@ static bool is_init(const struct shim_process *p)
 
 static void publish_exit_locked(struct shim_process *p)
 {
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = shim_timestamp(p->exit.at_ns);
     Events__TaskExit event = EVENTS__TASK_EXIT__INIT;
 
-    at.seconds = p->exit.at_ns / SHIM_NS_PER_S;
-    at.nanos = (int32_t)(p->exit.at_ns % SHIM_NS_PER_S);
     event.container_id = p->task->id;
     event.id = is_init(p) ? p->task->id : p->exec_id;
     event.pid = p->pid;
@@ -66,117 +56,51 @@ static void publish_exits_locked(struct shim_task *task)
 
 /* --- waiting -------------------------------------------------------------------------------- */
 
-/* Frees the waiter. With no lock held; the call's `gone` is over once it is answered. */
-static void answer_waiter(struct shim_waiter *w, const struct hcs_exit *exit)
+/* With no lock held. */
+static void answer_waits(struct shim_waiter *taken, const struct hcs_exit *exit)
 {
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = shim_timestamp(exit->at_ns);
     Task__WaitResponse answer = TASK__WAIT_RESPONSE__INIT;
 
-    at.seconds = exit->at_ns / SHIM_NS_PER_S;
-    at.nanos = (int32_t)(exit->at_ns % SHIM_NS_PER_S);
     answer.exit_status = exit->status;
     answer.exited_at = exit->at_ns ? &at : NULL;
-    w->reply(&answer.base, w->call);
-    shim_process_put(w->process);
-    free(w);
-}
-
-static void answer_waiters(struct shim_waiter *list, const struct hcs_exit *exit)
-{
-    while (list) {
-        struct shim_waiter *w = list;
-
-        list = w->next;
-        answer_waiter(w, exit);
-    }
-}
-
-static struct shim_waiter *take_waiters_locked(struct shim_process *p)
-{
-    struct shim_waiter *list = shim_take(p->waiters);
-
-    for (struct shim_waiter *w = list; w; w = w->next)
-        w->queued = false;
-    return list;
+    shim_waiters_answer(taken, &answer.base);
 }
 
 void shim_process_end_waits(struct shim_process *p)
 {
     struct shim_tasks *tasks = &p->task->shim->tasks;
-    struct shim_waiter *waiters;
+    struct shim_waiter *taken;
     struct hcs_exit exit;
 
     shim_lock(&tasks->lock);
-    waiters = take_waiters_locked(p);
+    taken = shim_waiters_take_locked(&p->waiters);
     exit = p->exit;
     shim_unlock(&tasks->lock);
-    answer_waiters(waiters, &exit);
-}
-
-static void drop_waiter(struct shim_waiter *w)
-{
-    ttrpc_call_fail(w->call, SHIM_E_CANCELED, "context canceled");
-    shim_process_put(w->process);
-    free(w);
-}
-
-/* Nobody waits for this Wait any more. */
-static void waiter_gone(struct ttrpc_call *call, void *user)
-{
-    struct shim_waiter *w = user;
-    struct shim_tasks *tasks = &w->process->task->shim->tasks;
-    bool was_queued;
-
-    (void)call;
-    shim_lock(&tasks->lock);
-    w->gone = true;
-    was_queued = w->queued;
-    for (struct shim_waiter **at = &w->process->waiters; was_queued && *at; at = &(*at)->next) {
-        if (*at == w) {
-            *at = w->next;
-            break;
-        }
-    }
-    w->queued = false;
-    shim_unlock(&tasks->lock);
-    if (was_queued)
-        drop_waiter(w);
+    answer_waits(taken, &exit);
 }
 
 void shim_process_wait(struct shim_process *p, struct shim_request *request)
 {
     struct shim_tasks *tasks = &p->task->shim->tasks;
-    struct shim_waiter *w = calloc(1, sizeof(*w));
+    struct shim_waiter *w = shim_waiter_new(&p->waiters, request->call, request->reply);
     struct hcs_exit exit;
-    bool over, gone;
+    bool over;
 
     if (!w) {
         shim_request_fail(request,
                           &(struct shim_error){.code = SHIM_E_EXHAUSTED, .msg = "out of memory"});
         return;
     }
-    w->reply = request->reply;
-    w->process = p;
-    w->call = shim_request_detach(request);
+    shim_request_detach(request);
     shim_lock(&tasks->lock);
-    shim_process_ref_locked(p);
-    shim_unlock(&tasks->lock);
-    ttrpc_call_on_gone(w->call, waiter_gone, w);
-
-    shim_lock(&tasks->lock);
-    gone = w->gone;
+    shim_process_ref_locked(p); /* the waiter's */
     exit = p->exit;
-    over = p->state == SHIM_STOPPED || p->state == SHIM_DELETED || p->failed;
-    if (!gone && !over) {
-        w->queued = true;
-        w->next = p->waiters;
-        p->waiters = w;
-    }
+    over = p->state == SHIM_STOPPED || p->state == SHIM_DELETED || p->failed ||
+           !shim_waiter_park_locked(w);
     shim_unlock(&tasks->lock);
-    if (gone)
-        drop_waiter(w);
-    else if (over)
-        answer_waiter(w, &exit);
+    if (over)
+        answer_waits(w, &exit);
 }
 
 /* --- ending --------------------------------------------------------------------------------- */
@@ -207,7 +131,7 @@ static void drained(void *user)
 }
 
 struct ending {
-    struct shim_waiter *waiters;
+    struct shim_waiter *waits;
     struct hcs_exit exit;
     bool leftovers;
 };
@@ -224,13 +148,13 @@ static void end_locked(struct shim_process *p, struct ending *ret)
     }
     if (p->state != SHIM_DELETED)
         p->state = SHIM_STOPPED;
-    ret->waiters = take_waiters_locked(p);
+    ret->waits = shim_waiters_take_locked(&p->waiters);
     shim_cond_broadcast(&p->task->shim->tasks.changed);
 }
 
 static void end_unlocked(struct shim_process *p, struct ending *ending)
 {
-    answer_waiters(ending->waiters, &ending->exit);
+    answer_waits(ending->waits, &ending->exit);
     if (ending->leftovers) {
         p->work.fn = end_leftovers;
         shim_workers_run(p->task->shim->workers, &p->work, true);
@@ -344,7 +268,7 @@ void shim_start_done(struct shim_process *p, enum shim_state state, const char *
 void shim_start_failed(struct shim_process *p)
 {
     struct shim_tasks *tasks = &p->task->shim->tasks;
-    struct shim_waiter *waiters = NULL;
+    struct shim_waiter *waits = NULL;
     struct ending ending;
     bool ended;
 
@@ -359,14 +283,14 @@ void shim_start_failed(struct shim_process *p)
         end_locked(p, &ending);
     } else if (!p->exit_comes) {
         p->failed = true;
-        waiters = take_waiters_locked(p);
+        waits = shim_waiters_take_locked(&p->waiters);
     }
     publish_exits_locked(p->task); /* init's may have waited for this one */
     shim_unlock(&tasks->lock);
 
     if (ended)
         end_unlocked(p, &ending);
-    answer_waiters(waiters, &(struct hcs_exit){0});
+    answer_waits(waits, &(struct hcs_exit){0});
 }
 
 void shim_process_set_hcs(struct shim_process *p, struct hcs_process *hcs)

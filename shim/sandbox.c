@@ -6,19 +6,12 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "shim/daemon.h"
+#include "shim/payload/timestamp.h"
 #include "shim/proto/sandbox.pb-c.h"
 #include "shim/shim.h"
+#include "shim/waiters.h"
 #include "ttrpc/server.h"
 #include <string.h>
-
-/* One parked WaitSandbox. */
-struct sandbox_waiter {
-    struct sandbox_waiter *next;
-    struct ttrpc_call *call;
-    ProtobufCClosure reply;
-    struct shim_sandbox *sandbox;
-    bool queued, gone;
-};
 
 struct shim_sandbox {
     Sandbox__Sandbox_Service service; /* first: methods get it */
@@ -27,18 +20,12 @@ struct shim_sandbox {
     char *id;               /* NULL: none created */
     int64_t created_ns, exited_ns;
     bool started;
-    struct sandbox_waiter *waiters;
+    struct shim_waiters waiters;
 };
 
 static struct shim_sandbox *of(Sandbox__Sandbox_Service *service)
 {
     return shim_container_of(service, struct shim_sandbox, service);
-}
-
-static void set_time(Pb__Timestamp *at, int64_t ns)
-{
-    at->seconds = ns / SHIM_NS_PER_S;
-    at->nanos = (int32_t)(ns % SHIM_NS_PER_S);
 }
 
 /* Fails the call unless `id` is our sandbox. */
@@ -59,37 +46,13 @@ static bool known(struct shim_sandbox *s, const char *id, struct ttrpc_call *cal
 
 /* --- waiting -------------------------------------------------------------------------------- */
 
-static void answer_waiter(struct sandbox_waiter *w, int64_t exited_ns)
+static void answer_waits(struct shim_waiter *taken, int64_t exited_ns)
 {
     Sandbox__WaitSandboxResponse answer = SANDBOX__WAIT_SANDBOX_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = shim_timestamp(exited_ns);
 
-    set_time(&at, exited_ns);
     answer.exited_at = &at;
-    w->reply(&answer.base, w->call);
-    free(w);
-}
-
-static void waiter_gone(struct ttrpc_call *call, void *user)
-{
-    struct sandbox_waiter *w = user;
-    struct shim_sandbox *s = w->sandbox;
-    bool was_queued;
-
-    shim_lock(&s->lock);
-    w->gone = true;
-    was_queued = w->queued;
-    for (struct sandbox_waiter **at = &s->waiters; was_queued && *at; at = &(*at)->next) {
-        if (*at == w) {
-            *at = w->next;
-            break;
-        }
-    }
-    shim_unlock(&s->lock);
-    if (was_queued) {
-        ttrpc_call_fail(call, SHIM_E_CANCELED, "context canceled");
-        free(w);
-    }
+    shim_waiters_answer(taken, &answer.base);
 }
 
 static void sandbox_wait_sandbox(Sandbox__Sandbox_Service *service,
@@ -97,53 +60,38 @@ static void sandbox_wait_sandbox(Sandbox__Sandbox_Service *service,
                                  Sandbox__WaitSandboxResponse_Closure closure, void *data)
 {
     struct shim_sandbox *s = of(service);
-    struct sandbox_waiter *w;
+    struct shim_waiter *w;
     int64_t exited_ns;
-    bool queued;
+    bool parked;
 
     if (!known(s, in->sandbox_id, data))
         return;
-    w = calloc(1, sizeof(*w));
+    w = shim_waiter_new(&s->waiters, data, (ProtobufCClosure)closure);
     if (!w) {
         ttrpc_call_fail(data, SHIM_E_EXHAUSTED, "out of memory");
         return;
     }
-    *w = (struct sandbox_waiter){.call = data, .reply = (ProtobufCClosure)closure, .sandbox = s};
-    ttrpc_call_release_request(w->call);
-    ttrpc_call_on_gone(w->call, waiter_gone, w);
     shim_lock(&s->lock);
     exited_ns = s->exited_ns;
-    queued = !exited_ns && !w->gone;
-    if (queued) {
-        w->queued = true;
-        w->next = s->waiters;
-        s->waiters = w;
-    }
+    parked = !exited_ns && shim_waiter_park_locked(w);
     shim_unlock(&s->lock);
-    if (!queued)
-        answer_waiter(w, exited_ns); /* queued, it is not ours any more */
+    if (!parked)
+        answer_waits(w, exited_ns);
 }
 
 /* The sandbox ends: everybody who waits for that is told. */
 static void stop(struct shim_sandbox *s)
 {
-    struct sandbox_waiter *list;
+    struct shim_waiter *taken;
     int64_t exited_ns;
 
     shim_lock(&s->lock);
     if (!s->exited_ns)
         s->exited_ns = shim_realtime_ns();
     exited_ns = s->exited_ns;
-    list = shim_take(s->waiters);
-    for (struct sandbox_waiter *w = list; w; w = w->next)
-        w->queued = false;
+    taken = shim_waiters_take_locked(&s->waiters);
     shim_unlock(&s->lock);
-    while (list) {
-        struct sandbox_waiter *w = list;
-
-        list = w->next;
-        answer_waiter(w, exited_ns);
-    }
+    answer_waits(taken, exited_ns);
 }
 
 /* --- the other methods ---------------------------------------------------------------------- */
@@ -180,7 +128,7 @@ static void sandbox_start_sandbox(Sandbox__Sandbox_Service *service,
                                   Sandbox__StartSandboxResponse_Closure closure, void *data)
 {
     Sandbox__StartSandboxResponse answer = SANDBOX__START_SANDBOX_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at;
     struct shim_sandbox *s = of(service);
 
     if (!known(s, in->sandbox_id, data))
@@ -189,7 +137,7 @@ static void sandbox_start_sandbox(Sandbox__Sandbox_Service *service,
     s->started = true;
     if (!s->created_ns)
         s->created_ns = shim_realtime_ns();
-    set_time(&at, s->created_ns);
+    at = shim_timestamp(s->created_ns);
     shim_unlock(&s->lock);
     answer.pid = shim_daemon_pid();
     answer.created_at = &at;
@@ -227,7 +175,7 @@ static void sandbox_sandbox_status(Sandbox__Sandbox_Service *service,
                                    Sandbox__SandboxStatusResponse_Closure closure, void *data)
 {
     Sandbox__SandboxStatusResponse answer = SANDBOX__SANDBOX_STATUS_RESPONSE__INIT;
-    Pb__Timestamp created = PB__TIMESTAMP__INIT, exited = PB__TIMESTAMP__INIT;
+    Pb__Timestamp created, exited;
     struct shim_sandbox *s = of(service);
     bool ready;
 
@@ -235,8 +183,8 @@ static void sandbox_sandbox_status(Sandbox__Sandbox_Service *service,
         return;
     shim_lock(&s->lock);
     ready = s->started && !s->exited_ns;
-    set_time(&created, s->created_ns);
-    set_time(&exited, s->exited_ns);
+    created = shim_timestamp(s->created_ns);
+    exited = shim_timestamp(s->exited_ns);
     answer.created_at = s->created_ns ? &created : NULL;
     answer.exited_at = s->exited_ns ? &exited : NULL;
     shim_unlock(&s->lock);
@@ -289,6 +237,7 @@ int shim_sandbox_new(struct shim *shim, struct shim_sandbox **ret, struct shim_e
     s->service = (Sandbox__Sandbox_Service)SANDBOX__SANDBOX__INIT(sandbox_);
     s->shim = shim;
     shim_mutex_init(&s->lock);
+    s->waiters.lock = &s->lock;
     *ret = s;
     return 0;
 }

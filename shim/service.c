@@ -4,11 +4,11 @@
  * ops.h and answers. Which thread a method runs on is one table.
  */
 #include "base/child.h"
-#include "base/clock.h"
 #include "base/str.h"
 #include "shim/daemon.h"
 #include "shim/ops.h"
 #include "shim/payload/stats.h"
+#include "shim/payload/timestamp.h"
 #include "shim/proto/options.pb-c.h"
 #include "shim/proto/task.pb-c.h"
 #include "shim/shim.h"
@@ -63,12 +63,6 @@ static void answer_empty(struct shim_request *request, int r, const struct shim_
         shim_request_reply(&empty.base, request);
 }
 
-static void set_time(Pb__Timestamp *at, int64_t ns)
-{
-    at->seconds = ns / SHIM_NS_PER_S;
-    at->nanos = (int32_t)(ns % SHIM_NS_PER_S);
-}
-
 /* --- methods that never block --------------------------------------------------------------- */
 
 static Task__Status wire_status(const struct shim_process *p)
@@ -93,7 +87,7 @@ static void task_state(Task__Task_Service *service, const Task__StateRequest *in
     struct shim_request *request = data;
     cleanup_process struct shim_process *p = NULL;
     Task__StateResponse answer = TASK__STATE_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at;
     struct shim_error err;
 
     (void)service;
@@ -105,7 +99,7 @@ static void task_state(Task__Task_Service *service, const Task__StateRequest *in
     answer.pid = p->pid;
     answer.status = wire_status(p);
     answer.exit_status = p->exit.status;
-    set_time(&at, p->exit.at_ns);
+    at = shim_timestamp(p->exit.at_ns);
     answer.exited_at = p->state == SHIM_STOPPED ? &at : NULL;
     shim_unlock(&request->shim->tasks.lock);
     answer.id = *p->exec_id ? p->exec_id : p->task->id;
@@ -538,9 +532,8 @@ static int take_slot_to_delete(struct shim_request *request, struct shim_task *t
 static void answer_deleted(struct shim_request *request, const struct shim_deleted *deleted)
 {
     Task__DeleteResponse answer = TASK__DELETE_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = shim_timestamp(deleted->exit.at_ns);
 
-    set_time(&at, deleted->exit.at_ns);
     answer.pid = deleted->pid;
     answer.exit_status = deleted->exit.status;
     answer.exited_at = deleted->exit.at_ns ? &at : NULL;

@@ -210,6 +210,11 @@ bool shim_tasks_empty(struct shim *shim)
 
 /* --- making and removing -------------------------------------------------------------------- */
 
+static void wait_ended(struct shim_waiters *waiters)
+{
+    shim_process_put(shim_container_of(waiters, struct shim_process, waiters));
+}
+
 /* An exec has two references: the caller's and its task's. */
 static struct shim_process *new_process(struct shim_task *task,
                                         const struct shim_process_config *config)
@@ -221,6 +226,7 @@ static struct shim_process *new_process(struct shim_task *task,
     p->task = task;
     p->refs = 2;
     p->state = SHIM_CREATING;
+    p->waiters = (struct shim_waiters){.lock = &task->shim->tasks.lock, .ended = wait_ended};
     p->terminal = config->terminal;
     p->exec_id = shim_strdup0(config->exec_id);
     p->stdin_path = shim_strdup0(config->stdin_path);

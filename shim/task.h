@@ -20,24 +20,24 @@
 #include "oci/options.h"
 #include "shim/relay.h"
 #include "shim/request.h"
+#include "shim/waiters.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct shim;
 struct shim_task;
 
-enum shim_state {                /* of a process; PAUSING and PAUSED of init only */
-                  SHIM_CREATING, /* not known to clients yet */
-                  SHIM_CREATED,
-                  SHIM_RUNNING,
-                  SHIM_PAUSING,
-                  SHIM_PAUSED,
-                  SHIM_STOPPED,
-                  SHIM_DELETED,
+/* Of a process; PAUSING and PAUSED of init only. CREATING is not known to clients yet. */
+enum shim_state {
+    SHIM_CREATING,
+    SHIM_CREATED,
+    SHIM_RUNNING,
+    SHIM_PAUSING,
+    SHIM_PAUSED,
+    SHIM_STOPPED,
+    SHIM_DELETED,
 };
 const char *shim_state_name(enum shim_state state); /* "running", for messages */
-
-struct shim_waiter;
 
 /* The init process of a task, or one exec'ed in it. */
 struct shim_process {
@@ -60,8 +60,8 @@ struct shim_process {
     bool drained;         /* ended, and the relay has taken what was there */
     bool exit_queued;     /* its exit event has been published */
     struct hcs_exit exit;
-    struct shim_waiter *waiters;
-    struct shim_work work; /* for what its exit or its end leaves to do */
+    struct shim_waiters waiters; /* each with a reference */
+    struct shim_work work;       /* for what its exit or its end leaves to do */
 
     struct hcs_process *hcs; /* init: lent by its system */
     struct shim_io *io;
