@@ -42,8 +42,6 @@ class World:
         self.ours = args.runtime == OURS
         self.version = args.containerd
         self.strict = args.strict
-        self.tmp = tempfile.mkdtemp(prefix="st", dir="/tmp")
-        os.chmod(self.tmp, 0o755)
         self.containerd_bin = subprocess.check_output(
             [HERE + "/../setup/containerd.sh", args.containerd], text=True).strip()
         program = "containerd-shim-" + "-".join(args.runtime.split(".")[-2:])
@@ -51,6 +49,8 @@ class World:
         self.shim = "%s/%s" % (folder, program)
         if not os.access(self.shim, os.X_OK):
             sys.exit("run.py: no shim at %s" % self.shim)
+        self.tmp = tempfile.mkdtemp(prefix="st", dir="/tmp")
+        os.chmod(self.tmp, 0o755)
         # Where a shim built with sanitizers leaves its reports; others ignore the variables.
         self.reports = self.tmp + "/reports"
         os.mkdir(self.reports)
