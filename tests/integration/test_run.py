@@ -47,8 +47,8 @@ def test_terminal_has_a_size_echoes_and_follows_resizes(cd):
     terminal.type("tty\n")
     terminal.wait("/dev/pts/0")
     for rows, columns in ((31, 97), (13, 41)):
-        terminal.resize(rows, columns)
-        def sized():  # ctr sets it some time after the start
+        def sized():  # ctr sets it some time after the start, and is deaf to signals before
+            terminal.resize(rows, columns)
             terminal.type("stty size\n")
             return "%d %d" % (rows, columns) in terminal.text
         eventually(sized, "%d rows inside the container" % rows)

@@ -195,7 +195,7 @@ def test_shim_goes_into_its_cgroup(direct):
     for parent, path in zip(parents, paths):
         os.mkdir(path)
         for name in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group of v1, which then takes nobody
-            if os.path.exists(path + "/" + name):
+            if os.path.exists(parent + name):
                 with open(parent + name) as source, open(path + "/" + name, "w") as target:
                     target.write(source.read())
     try:
