@@ -3,7 +3,7 @@
 # Installs the Debian packages that building, testing or running this project needs and that are
 # missing. Says nothing and touches nothing when all are there. Never changes apt's configuration.
 #
-# usage: packages.sh GROUP...     groups: build, test, containers
+# usage: packages.sh GROUP...     groups: build, test, containers, vm
 set -eu
 
 packages_of() {
@@ -13,8 +13,9 @@ packages_of() {
     test) echo python3 libcmocka-dev clang clang-tidy clang-format libclang-rt-dev golang-go \
         golang-github-containerd-ttrpc-dev file ;;
     containers) echo containerd runc crun busybox-static util-linux procps python3 ;;
+    vm) echo qemu-system-x86 debootstrap e2fsprogs util-linux ;;
     *)
-        echo "packages.sh: unknown group $1 (build, test, containers)" >&2
+        echo "packages.sh: unknown group $1 (build, test, containers, vm)" >&2
         exit 2
         ;;
     esac
