@@ -263,7 +263,7 @@ static void test_a_hung_creation_does_not_hold_up_another(void **state)
     assert_int_equal(world_start(w, "c2", ""), 0);
     world_run_exec(w, "c2", "e1");
     assert_int_equal(world_kill(w, "c2", "", 9), 0);
-    hcs_fake_exit("c2", "e1", 0);
+    world_exit(w, "c2", "e1", 0);
     assert_int_equal(world_delete(w, "c2", ""), 137);
     assert_true(world_is_pending(&create));
     world_free(w);

@@ -5,7 +5,7 @@
 #include "shim/events.h"
 #include "shim/proto/events.pb-c.h"
 #include "tests/fakes/events_fake.h"
-#include "tests/unit/shim/folder.h"
+#include "tests/folder.h"
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,8 +84,8 @@ static void test_events_arrive_in_order_with_the_namespace(void **state)
     end(&s);
 }
 
-/* An event whose answer went down with the connection comes twice: nobody can know that it arrived.
- */
+/* An event whose answer went down with the connection comes twice: nobody can know that it
+ * arrived. */
 static void assert_text_but_for_repeats(const char *text, const char *want)
 {
     size_t before = 0;

@@ -119,7 +119,7 @@ static void test_an_exec_is_created_runs_stops_and_is_deleted(void **state)
     assert_int_equal(world_state(w, "c1", "e1"), TASK__STATUS__RUNNING);
     assert_error(w, world_start(w, "c1", "e1"), SHIM_E_UNKNOWN, "cannot start a running process");
     assert_error(w, world_delete(w, "c1", "e1"), SHIM_E_UNKNOWN, "cannot delete a running process");
-    hcs_fake_exit("c1", "e1", 42);
+    world_exit(w, "c1", "e1", 42);
     assert_int_equal(world_state(w, "c1", "e1"), TASK__STATUS__STOPPED);
     assert_error(w, world_start(w, "c1", "e1"), SHIM_E_UNKNOWN, "cannot start a stopped process");
     assert_int_equal(world_delete(w, "c1", "e1"), 42);
@@ -148,7 +148,7 @@ static void test_an_exec_cannot_start_once_init_has_ended(void **state)
     (void)state;
     world_run(w, "c1");
     assert_int_equal(world_exec(w, "c1", "e1"), 0);
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     assert_error(w, world_start(w, "c1", "e1"), SHIM_E_STATE, "init process is not running");
     assert_int_equal(hcs_fake_calls(FAKE_PROCESS_START), 0);
     world_free(w);
@@ -191,7 +191,7 @@ static void test_many_execs_at_once_all_end(void **state)
     for (int i = 0; i < N; i++)
         assert_int_equal(world_end(&starts[i]), 0);
     for (int i = 0; i < N; i++) {
-        hcs_fake_exit("c1", ids[i], 1);
+        world_exit(w, "c1", ids[i], 1);
         assert_int_equal(world_wait(w, "c1", ids[i]), 1);
         assert_int_equal(world_delete(w, "c1", ids[i]), 1);
     }
@@ -225,7 +225,7 @@ static void test_what_an_exec_writes_arrives_before_its_exit_is_told(void **stat
     assert_int_equal(world_start(w, "c1", "e1"), 0);
     hcs_fake_write("c1", "e1", "hello");
     hcs_fake_hold_pipes(true); /* a grandchild has them open */
-    hcs_fake_exit("c1", "e1", 0);
+    world_exit(w, "c1", "e1", 0);
     world_expect_events(w, "create c1 1001\nstart c1 1001\nexec-added c1 e1\n"
                            "exec-started c1 e1 1002\nexit c1 e1 1002 0\n");
     assert_int_equal(read(reader, text, sizeof(text) - 1), 5);
@@ -335,7 +335,7 @@ static void test_a_terminal_has_the_size_it_was_given_before_and_after_its_start
     assert_string_equal(hcs_fake_last(FAKE_PROCESS_START), "c1 e1 132x43");
     assert_int_equal(resize(w, "e1", 80, 24), 0);
     assert_string_equal(hcs_fake_last(FAKE_RESIZE), "c1 e1 80x24");
-    hcs_fake_exit("c1", "e1", 0);
+    world_exit(w, "c1", "e1", 0);
     assert_int_equal(resize(w, "e1", 1, 1), 0); /* too late, and no error */
     assert_string_equal(hcs_fake_last(FAKE_RESIZE), "c1 e1 80x24");
     world_free(w);

@@ -12,7 +12,7 @@ static void test_a_container_has_create_start_exit_delete_in_this_order(void **s
 
     (void)state;
     world_run(w, "c1");
-    hcs_fake_exit("c1", "", 7);
+    world_exit(w, "c1", "", 7);
     assert_int_equal(world_delete(w, "c1", ""), 7);
     world_expect_events(w, "create c1 1001\nstart c1 1001\nexit c1 c1 1001 7\ndelete c1 1001 7\n");
     world_free(w);
@@ -57,11 +57,11 @@ static void test_the_exit_of_init_is_the_last_of_its_container(void **state)
     world_run_exec(w, "c1", "e1");
     world_run_exec(w, "c1", "e2");
     world_begin_wait(w, "c1", "", &wait);
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     assert_int_equal(world_end(&wait), 0); /* it does not wait for the execs */
     assert_int_equal(world_state(w, "c1", ""), TASK__STATUS__STOPPED);
-    hcs_fake_exit("c1", "e2", 2);
-    hcs_fake_exit("c1", "e1", 1);
+    world_exit(w, "c1", "e2", 2);
+    world_exit(w, "c1", "e1", 1);
     world_expect_events(w, "create c1 1001\nstart c1 1001\n"
                            "exec-added c1 e1\nexec-started c1 e1 1002\n"
                            "exec-added c1 e2\nexec-started c1 e2 1003\n"
@@ -76,7 +76,7 @@ static void test_an_exec_that_only_exists_does_not_hold_back_the_exit_of_init(vo
     (void)state;
     world_run(w, "c1");
     assert_int_equal(world_exec(w, "c1", "e1"), 0);
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     world_expect_events(w, "create c1 1001\nstart c1 1001\nexec-added c1 e1\nexit c1 c1 1001 0\n");
     world_free(w);
 }
@@ -106,7 +106,7 @@ static void test_an_exec_start_under_way_holds_back_the_exit_of_init(void **stat
     hcs_fake_hang(FAKE_PROCESS_START, true);
     world_begin_start(w, "c1", "e1", &start);
     assert_true(hcs_fake_await_hanging(FAKE_PROCESS_START, 1));
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     hcs_fake_fail(FAKE_PROCESS_START, SHIM_E_STATE);
     hcs_fake_hang(FAKE_PROCESS_START, false);
     assert_int_equal(world_end(&start), SHIM_E_STATE);
@@ -125,11 +125,12 @@ static void test_an_exec_deleted_right_after_its_wait_still_has_its_exit_event(v
 
         world_run_exec(w, "c1", "e1");
         world_begin_wait(w, "c1", "e1", &wait);
-        hcs_fake_exit("c1", "e1", 0);
+        world_exit(w, "c1", "e1", 0);
         assert_int_equal(world_end(&wait), 0);
         assert_int_equal(world_delete(w, "c1", "e1"), 0);
     }
     assert_int_equal(world_kill(w, "c1", "", 9), 0);
+    assert_int_equal(world_wait(w, "c1", ""), 137);
     assert_int_equal(world_delete(w, "c1", ""), 137);
     assert_true(events_fake_await(w->containerd, 2 + 20 * 3 + 2));
     world_free(w);
@@ -142,7 +143,7 @@ static void test_out_of_memory_is_told_before_the_exit_it_causes(void **state)
     (void)state;
     world_run(w, "c1");
     hcs_fake_oom("c1");
-    hcs_fake_exit("c1", "", 137);
+    world_exit(w, "c1", "", 137);
     world_expect_events(w, "create c1 1001\nstart c1 1001\noom c1\nexit c1 c1 1001 137\n");
     world_free(w);
 }
@@ -165,7 +166,7 @@ static void test_a_failed_exec_start_is_no_event_and_releases_waits(void **state
     assert_int_equal(world_wait(w, "c1", "e1"), 0); /* later ones return at once */
     assert_int_equal(world_state(w, "c1", "e1"), TASK__STATUS__CREATED);
     assert_int_equal(world_delete(w, "c1", "e1"), 0);
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     world_expect_events(w, "create c1 1001\nstart c1 1001\nexec-added c1 e1\nexit c1 c1 1001 0\n");
     world_free(w);
 }
@@ -181,7 +182,7 @@ static void test_an_exec_whose_start_failed_can_be_started_again(void **state)
     assert_int_equal(world_start(w, "c1", "e1"), SHIM_E_UNKNOWN);
     hcs_fake_fail(FAKE_PROCESS_START, 0);
     assert_int_equal(world_start(w, "c1", "e1"), 0);
-    hcs_fake_exit("c1", "e1", 4);
+    world_exit(w, "c1", "e1", 4);
     assert_int_equal(world_wait(w, "c1", "e1"), 4);
     world_free(w);
 }
@@ -214,8 +215,8 @@ static void test_an_init_that_dies_in_a_failing_start_is_stopped(void **state)
     hcs_fake_fail(FAKE_START, SHIM_E_UNKNOWN);
     hcs_fake_end_during(FAKE_START, 127);
     assert_int_equal(world_start(w, "c1", ""), SHIM_E_UNKNOWN);
-    assert_int_equal(world_state(w, "c1", ""), TASK__STATUS__STOPPED);
     assert_int_equal(world_wait(w, "c1", ""), 127);
+    assert_int_equal(world_state(w, "c1", ""), TASK__STATUS__STOPPED);
     world_expect_events(w, "create c1 1001\nexit c1 c1 1001 127\n");
     world_free(w);
 }
@@ -243,7 +244,7 @@ static void test_an_exec_whose_streams_fail_is_killed_and_is_no_event(void **sta
     assert_string_equal(hcs_fake_last(FAKE_SIGNAL), "c1 e1 9");
     assert_int_equal(world_wait(w, "c1", "e1"), 137);
     assert_int_equal(world_delete(w, "c1", "e1"), 137);
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     world_expect_events(w, "create c1 1001\nstart c1 1001\nexec-added c1 e1\nexit c1 c1 1001 0\n");
     world_free(w);
 }
@@ -259,7 +260,7 @@ static void test_every_wait_gets_the_same_answer_until_the_delete(void **state)
     world_run(w, "c1");
     for (size_t i = 0; i < SHIM_ARRAY_LEN(before); i++)
         world_begin_wait(w, "c1", "", &before[i]);
-    hcs_fake_exit("c1", "", 9);
+    world_exit(w, "c1", "", 9);
     for (size_t i = 0; i < SHIM_ARRAY_LEN(before); i++) {
         assert_int_equal(world_end(&before[i]), 0);
         assert_int_equal(before[i].exit_status, 9);
@@ -290,7 +291,7 @@ static void test_a_wait_that_nobody_waits_for_is_dropped(void **state)
     world_begin_wait(w, "c1", "", &waits[2]);
     ttrpc_client_free(other);
     assert_int_equal(world_end(&waits[1]), SHIM_E_CANCELED);
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     assert_int_equal(world_end(&waits[0]), 0);
     assert_int_equal(world_end(&waits[2]), 0);
     world_free(w); /* a reference that leaked would keep the system */
@@ -310,7 +311,7 @@ static void test_a_wait_ends_at_its_deadline_while_the_process_goes_on(void **st
                                        &options, &answer, NULL),
                      SHIM_E_DEADLINE);
     assert_int_equal(world_state(w, "c1", ""), TASK__STATUS__RUNNING);
-    hcs_fake_exit("c1", "", 2);
+    world_exit(w, "c1", "", 2);
     assert_int_equal(world_wait(w, "c1", ""), 2);
     world_free(w);
 }
@@ -329,7 +330,7 @@ static void test_waits_for_what_never_ran_end_with_its_delete(void **state)
 
     assert_int_equal(world_exec(w, "c1", "e2"), 0);
     world_begin_wait(w, "c1", "e2", &exec);
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     assert_int_equal(world_delete(w, "c1", ""), 0);
     assert_int_equal(world_end(&exec), 0);
 
@@ -348,7 +349,7 @@ static void test_with_a_pid_namespace_of_its_own_nobody_is_killed_after_init(voi
 
     (void)state;
     world_run(w, "c1");
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     assert_int_equal(world_delete(w, "c1", ""), 0);
     assert_int_equal(hcs_fake_calls(FAKE_SIGNAL_ALL), 0);
     world_free(w);
@@ -363,7 +364,7 @@ static void test_without_one_what_init_leaves_is_killed(void **state)
                  "{\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"},\"root\":{\"path\":\"rootfs\"}}");
     world_run(w, "c1");
     world_run_exec(w, "c1", "e1");
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     assert_int_equal(world_wait(w, "c1", "e1"), 137);
     assert_string_equal(hcs_fake_last(FAKE_SIGNAL_ALL), "c1 9");
     world_expect_events(w, "create c1 1001\nstart c1 1001\nexec-added c1 e1\n"
@@ -379,7 +380,7 @@ static void test_an_exit_while_paused_ends_what_is_frozen(void **state)
     world_run(w, "c1");
     world_run_exec(w, "c1", "e1");
     assert_int_equal(world_pause(w, "c1"), 0);
-    hcs_fake_exit("c1", "", 137);
+    world_exit(w, "c1", "", 137);
     assert_int_equal(world_wait(w, "c1", "e1"), 137);
     assert_int_equal(world_state(w, "c1", ""), TASK__STATUS__STOPPED);
     assert_string_equal(hcs_fake_last(FAKE_SIGNAL_ALL), "c1 9");

@@ -40,7 +40,7 @@ static void bring_to(struct world *w, enum state state, const char *id)
     if (state == PAUSED)
         assert_int_equal(world_pause(w, id), 0);
     if (state >= STOPPED)
-        hcs_fake_exit(id, "", 1);
+        world_exit(w, id, "", 1);
     if (state == DELETED)
         assert_int_equal(world_delete(w, id, ""), 1);
 }
@@ -85,7 +85,7 @@ static void test_what_is_not_allowed_is_said_with_verb_and_state(void **state)
     assert_error(w, world_delete(w, "c1", ""), SHIM_E_UNKNOWN, "cannot delete a running process");
     assert_int_equal(world_pause(w, "c1"), 0);
     assert_error(w, world_exec(w, "c1", "e1"), SHIM_E_UNKNOWN, "cannot exec in a paused container");
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     assert_error(w, world_update(w, "c1", "{}"), SHIM_E_UNKNOWN,
                  "cannot update a stopped container");
     assert_error(w, world_kill(w, "c1", "", 15), SHIM_E_NOT_FOUND, "process already finished");
@@ -147,7 +147,7 @@ static void test_a_pause_that_loses_against_the_end_leaves_nothing_frozen(void *
     hcs_fake_hang(FAKE_PAUSE, true);
     world_begin_pause(w, "c1", &pause);
     assert_true(hcs_fake_await_hanging(FAKE_PAUSE, 1));
-    hcs_fake_exit("c1", "", 0);
+    world_exit(w, "c1", "", 0);
     hcs_fake_hang(FAKE_PAUSE, false);
     assert_error(w, world_end(&pause), SHIM_E_UNKNOWN, "cannot pause a stopped container");
     assert_int_equal(world_wait(w, "c1", "e1"), 137);
@@ -280,7 +280,7 @@ static void test_a_restore_happens_at_start(void **state)
     assert_int_equal(world_start(w, "c1", ""), 0);
     assert_string_equal(hcs_fake_last(FAKE_CREATE), "c1 from /image");
     assert_int_equal(hcs_fake_calls(FAKE_START), 0);
-    hcs_fake_exit("c1", "", 6);
+    world_exit(w, "c1", "", 6);
     assert_int_equal(world_end(&wait), 0);
     assert_int_equal(wait.exit_status, 6);
     world_expect_events(w, "create c1 0\nstart c1 1001\nexit c1 c1 1001 6\n");
@@ -398,6 +398,7 @@ static void test_sigkill_ends_what_hangs_and_stops_the_container(void **state)
     assert_int_equal(hcs_fake_calls(FAKE_CANCEL), 0); /* only SIGKILL is meant that way */
     assert_int_equal(world_kill(w, "c1", "", 9), 0);
     assert_int_equal(world_end(&start), SHIM_E_CANCELED);
+    assert_int_equal(world_wait(w, "c1", ""), 137);
     assert_int_equal(world_state(w, "c1", ""), TASK__STATUS__STOPPED);
     assert_int_equal(world_delete(w, "c1", ""), 137);
     world_expect_events(w, "create c1 1001\nexit c1 c1 1001 137\ndelete c1 1001 137\n");

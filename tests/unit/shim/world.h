@@ -9,7 +9,7 @@
 #include "shim/shim.h"
 #include "tests/fakes/events_fake.h"
 #include "tests/fakes/hcs_fake.h"
-#include "tests/unit/shim/folder.h"
+#include "tests/folder.h"
 #include "ttrpc/client.h"
 
 struct world {
@@ -64,6 +64,8 @@ int world_state(struct world *w, const char *id, const char *exec_id);
 /* "1001 1002/e1": pids, and the execs they belong to; malloc'ed, NULL on failure. */
 char *world_pids(struct world *w, const char *id);
 
+/* The process ends, and the shim knows: an exit can be held back until Start has been answered. */
+void world_exit(struct world *w, const char *id, const char *exec_id, uint32_t status);
 /* Created and started, in the state that containers are in. */
 void world_run(struct world *w, const char *id);
 /* Exec and Start. */

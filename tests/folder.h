@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static inline char *folder_new(void)
 {
@@ -25,10 +26,16 @@ static inline int folder_remove_one(const char *path, const struct stat *st, int
     return remove(path);
 }
 
+/* What is mounted in it stays. */
+static inline int folder_remove(const char *path)
+{
+    return nftw(path, folder_remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
 static inline void folder_done(char **path)
 {
     if (*path)
-        assert_int_equal(nftw(*path, folder_remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+        assert_int_equal(folder_remove(*path), 0);
     free(*path);
 }
 #define cleanup_folder SHIM_CLEANUP(folder_done)
