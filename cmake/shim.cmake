@@ -21,6 +21,11 @@ if(SHIM_SANITIZE)
     target_link_options(shim_flags INTERFACE -fsanitize=${SHIM_SANITIZE})
 endif()
 
+if(SHIM_FUZZ)
+    target_compile_options(shim_flags INTERFACE -fsanitize=fuzzer-no-link)
+    target_link_options(shim_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
@@ -115,6 +120,8 @@ function(shim_fuzz name)
         add_executable(fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/${name}_fuzz.c)
         target_link_libraries(fuzz_${name} PRIVATE ${F_DEPS})
         target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+        set_target_properties(fuzz_${name} PROPERTIES
+                              RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
     endif()
 endfunction()
 

@@ -90,44 +90,52 @@ unit_tests() { # FOLDER [WRAPPER...]
 }
 
 # gcc 12's thread sanitizer does not know the address layouts of newer kernels.
-tsan_tests() { unit_tests build/tsan setarch -R; }
+tsan_tests() {
+    TSAN_OPTIONS=suppressions=$top/tests/integration/tsan.supp unit_tests build/tsan setarch -R
+}
 tsan_integration() { SHIM_TEST_SLOW=5 setarch -R python3 tests/integration/run.py --bin build/tsan/bin "$@"; }
 asan_integration() { SHIM_TEST_SLOW=2 python3 tests/integration/run.py --bin build/asan/bin "$@"; }
 
 clang_build() {
     CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug \
-        -DCMAKE_COMPILE_WARNING_AS_ERROR=ON &&
+        -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON &&
         cmake --build build/clang -j "$jobs"
 }
 
-# Not part of any mode, because it takes long and finds little that the others do not: name it.
-tidy_check() {
-    run-clang-tidy-14 -quiet -p build/clang -j "$jobs" \
-        -checks='-*,bugprone-*,clang-analyzer-*,-bugprone-easily-swappable-parameters' \
-        "$top/(base|ttrpc|oci|hcs|shim)/.*\.c"
+tidy_check() { tests/checks/tidy.sh build/clang; }
+
+# Each fuzzer for a short while from its corpus; long hunts are a person's to start.
+fuzz_seconds=${SHIM_FUZZ_SECONDS:-15}
+fuzz_run() {
+    local name names=() rc=0
+    for name in tests/fuzz/*_fuzz.c; do
+        name=${name##*/}
+        names+=("${name%_fuzz.c}")
+    done
+    CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSHIM_FUZZ=ON \
+        -DSHIM_SANITIZE=address,undefined &&
+        cmake --build build/fuzz -j "$jobs" --target "${names[@]/#/fuzz_}" || return 1
+    for name in "${names[@]}"; do
+        fuzz_one "$name" &
+        [ "$(jobs -pr | wc -l)" -lt "$jobs" ] || wait -n || rc=1
+    done
+    while [ -n "$(jobs -pr)" ]; do wait -n || rc=1; done
+    return "$rc"
+}
+fuzz_one() { # NAME
+    local found rc=0
+    found=$(mktemp -d)
+    "build/fuzz/fuzz/fuzz_$1" -max_total_time="$fuzz_seconds" -artifact_prefix="$logs/fuzz-$1-" \
+        -print_final_stats=1 "$found" "tests/fuzz/corpus/$1" >"$logs/fuzz-$1.log" 2>&1 || rc=1
+    rm -rf "$found"
+    [ "$rc" = 0 ] || tail -n 40 "$logs/fuzz-$1.log"
+    echo "${1//_/-}: $((1 - rc)) passed, $rc failed"
+    return "$rc"
 }
 
 c_files() { git ls-files '*.c' '*.h'; }
 
 format_check() { c_files | xargs -r clang-format --dry-run --Werror; }
-
-# Includes may only point downward: base < ttrpc, oci, hcs < shim.
-layer_check() {
-    local bad=0 room allowed
-    while read -r room allowed; do
-        if git grep -nE '^#include "(base|ttrpc|oci|hcs|shim)/' -- "$room/*.c" "$room/*.h" |
-            grep -vE "#include \"($allowed)/"; then
-            say "layer_check: $room/ may include only from $allowed"
-            bad=1
-        fi
-    done <<'LAYERS'
-base base
-ttrpc ttrpc|base
-oci oci|base
-hcs hcs|base
-LAYERS
-    return "$bad"
-}
 
 script_check() { git ls-files '*.sh' .ci/run | xargs -r -n1 bash -n; }
 
@@ -154,10 +162,9 @@ run_stages() {
     stage release-build build release && release_stages
     [ "$mode" = strict ] || return 0
     stage format format_check
-    stage layers layer_check
     stage scripts script_check
-    stage clang-build clang_build
-    [ ${#only[@]} = 0 ] || stage tidy tidy_check
+    stage clang-build clang_build && stage tidy tidy_check
+    stage fuzz fuzz_run
     if stage asan-build build asan; then
         stage asan-tests unit_tests build/asan
         stage asan-integration asan_integration --strict --oci runc

@@ -21,9 +21,9 @@ static void on_signal(int signal, void *user)
 
 static void send_and_wait(int signal, int want)
 {
+    shim_lock(&lock);
     last = -1;
     assert_int_equal(kill(getpid(), signal), 0);
-    shim_lock(&lock);
     while (last == -1)
         shim_cond_wait(&told, &lock);
     assert_int_equal(last, want);
