@@ -73,6 +73,17 @@ bool shim_parse_u64(const char *s, uint64_t max, uint64_t *ret)
     return true;
 }
 
+int shim_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 /* By the lead byte; 0 when it is none. */
 static size_t utf8_lead_bytes(unsigned char lead)
 {

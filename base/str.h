@@ -23,6 +23,8 @@ bool shim_str_equal(const char *a, const char *b); /* NULL equals NULL only */
 
 /* Digits only, no sign, no space; false when not a number or over max. */
 bool shim_parse_u64(const char *s, uint64_t max, uint64_t *ret);
+/* 0 to 15; -1 for what is no hexadecimal digit. */
+int shim_hex_value(char c);
 
 /* UTF-8 here has no surrogates and no overlong forms. */
 bool shim_is_utf8(const void *s, size_t bytes);

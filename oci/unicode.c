@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Code points from hexadecimal digits and to UTF-8; decides nothing about the texts around them. */
 #include "oci/unicode.h"
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "base/str.h"
 
 bool oci_hex_parse(const char *text, size_t bytes, unsigned digits, uint32_t *ret)
 {
@@ -20,7 +10,7 @@ bool oci_hex_parse(const char *text, size_t bytes, unsigned digits, uint32_t *re
     if (bytes < digits)
         return false;
     for (unsigned i = 0; i < digits; i++) {
-        int value = hex_value(text[i]);
+        int value = shim_hex_value(text[i]);
 
         if (value < 0)
             return false;

@@ -14,17 +14,6 @@ static size_t scheme_length(const char *text)
     return strncmp(text + n, "://", 3) == 0 ? n : 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Decodes in place. A NUL would cut the text short for the OS, so it counts as a bad escape. */
 static bool decode(char *text, bool plus_is_space)
 {
@@ -37,8 +26,8 @@ static bool decode(char *text, bool plus_is_space)
             *to++ = (char)(plus_is_space && *at == '+' ? ' ' : *at);
             continue;
         }
-        high = hex_digit(at[1]);
-        low = high < 0 ? -1 : hex_digit(at[2]);
+        high = shim_hex_value(at[1]);
+        low = high < 0 ? -1 : shim_hex_value(at[2]);
         if (low < 0 || (high == 0 && low == 0))
             return false;
         *to++ = (char)(high * 16 + low);

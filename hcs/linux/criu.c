@@ -86,16 +86,12 @@ static int run_checkpoint(struct linux_system *s, const struct hcs_checkpoint *c
                           const char *work, struct shim_error *err)
 {
     cleanup_strv struct shim_strv args = {0};
-    struct linux_call call;
-    struct linux_command command = {
-        .verb = "checkpoint", .args = &args, .capture = true, .call = &call};
+    struct linux_command command = {.verb = "checkpoint", .args = &args, .capture = true};
     int r = linux_args_checkpoint(s->base.id, c, image, work, &args, err);
 
     if (r < 0)
         return r;
-    linux_call_begin(&s->calls, &call);
-    r = linux_runtime_run(&s->doc, &command, err);
-    linux_call_end(&s->calls, &call);
+    r = linux_system_run_command(s, &command, err);
     if (r == SHIM_E_UNKNOWN && !linux_runtime_knows(&s->doc, "checkpoint"))
         return shim_fail(err, SHIM_E_UNIMPLEMENTED, "runtime %s cannot checkpoint containers",
                          s->doc.runtime);

@@ -5,26 +5,33 @@
 #include "hcs/linux/system.h"
 #include <stdlib.h>
 
+int linux_system_run_command(struct linux_system *s, struct linux_command *command,
+                             struct shim_error *err)
+{
+    struct linux_call call;
+    int r;
+
+    linux_call_begin(&s->calls, &call);
+    command->call = &call;
+    r = linux_runtime_run(&s->doc, command, err);
+    command->call = NULL;
+    linux_call_end(&s->calls, &call);
+    return r;
+}
+
 int linux_system_run(struct linux_system *s, const char *verb, const char *word, const char *option,
                      const char *last, int64_t timeout_ms, struct shim_error *err)
 {
     cleanup_strv struct shim_strv args = {0};
-    struct linux_call call;
     struct linux_command command = {
         .verb = verb,
         .args = &args,
         .capture = true,
         .timeout_ms = timeout_ms,
-        .call = &call,
     };
     int r = linux_args_simple(word, option, s->base.id, last, &args, err);
 
-    if (r < 0)
-        return r;
-    linux_call_begin(&s->calls, &call);
-    r = linux_runtime_run(&s->doc, &command, err);
-    linux_call_end(&s->calls, &call);
-    return r;
+    return r < 0 ? r : linux_system_run_command(s, &command, err);
 }
 
 bool linux_system_is_created(struct linux_system *s)
@@ -85,24 +92,17 @@ int linux_system_update(struct hcs_system *base, const char *resources_json, str
 {
     struct linux_system *s = linux_system_of(base);
     cleanup_strv struct shim_strv args = {0};
-    struct linux_call call;
     struct linux_command command = {
         .verb = "update",
         .args = &args,
         .input = resources_json,
         .capture = true,
-        .call = &call,
     };
     int r = check_alive(s, "update", err);
 
     if (r == 0)
         r = linux_args_simple("update", "--resources=-", base->id, NULL, &args, err);
-    if (r < 0)
-        return r;
-    linux_call_begin(&s->calls, &call);
-    r = linux_runtime_run(&s->doc, &command, err);
-    linux_call_end(&s->calls, &call);
-    return r;
+    return r < 0 ? r : linux_system_run_command(s, &command, err);
 }
 
 void linux_system_cancel(struct hcs_system *s)

@@ -17,6 +17,8 @@
 #include "hcs/provider.h"
 #include "hcs/stats.h"
 
+struct linux_command;
+
 struct linux_process {
     struct hcs_process base;
     struct linux_parameters parameters; /* execs; constant */
@@ -56,8 +58,7 @@ static inline struct linux_process *linux_process_of(struct hcs_process *p)
     return (struct linux_process *)p;
 }
 
-/* --- system.c: from nothing to a container, and back -------------------------------------------
- */
+/* --- system.c: from nothing to a container, and back ---------------------------------------- */
 
 int linux_system_new(struct hcs_system *s, struct json_object *document, struct shim_error *err);
 void linux_system_free(struct hcs_system *s);
@@ -66,8 +67,7 @@ int linux_system_create(struct hcs_system *s, const struct hcs_restore *restore,
 int linux_system_attach(struct hcs_system *s, struct shim_error *err);
 struct hcs_process *linux_system_init(struct hcs_system *s);
 
-/* --- end.c: the end of init, and of all ----------------------------------------------------------
- */
+/* --- end.c: the end of init, and of all ----------------------------------------------------- */
 
 /* A shim_child_exited; user is the system. */
 void linux_init_exited(int64_t pid, const struct shim_exit *exit, void *user);
@@ -82,8 +82,7 @@ void linux_keep_figures(struct linux_system *s, struct hcs_stats *figures, bool 
 /* Whether the runtime has records of a container of this id. */
 bool linux_state_exists(const struct linux_system *s);
 
-/* --- operate.c: operations on a living container -------------------------------------------------
- */
+/* --- operate.c: operations on a living container -------------------------------------------- */
 
 int linux_system_start(struct hcs_system *s, struct shim_error *err);
 int linux_system_pause(struct hcs_system *s, struct shim_error *err);
@@ -92,7 +91,10 @@ int linux_system_update(struct hcs_system *s, const char *resources_json, struct
 void linux_system_cancel(struct hcs_system *s);
 int linux_system_pids(struct hcs_system *s, struct hcs_pids *ret, struct shim_error *err);
 int linux_system_stats(struct hcs_system *s, struct hcs_stats *ret, struct shim_error *err);
-/* Runs WORD [OPTION] ID [LAST] as a call of the system's. timeout_ms 0: none. */
+/* Runs it as a call of the system's, which cancelling ends; command->call is set for that time. */
+SHIM_MUST_USE int linux_system_run_command(struct linux_system *s, struct linux_command *command,
+                                           struct shim_error *err);
+/* The same for WORD [OPTION] ID [LAST]. timeout_ms 0: none. */
 SHIM_MUST_USE int linux_system_run(struct linux_system *s, const char *verb, const char *word,
                                    const char *option, const char *last, int64_t timeout_ms,
                                    struct shim_error *err);
@@ -100,8 +102,7 @@ SHIM_MUST_USE int linux_system_run(struct linux_system *s, const char *verb, con
 const struct linux_cgroup *linux_system_cgroup(struct linux_system *s);
 bool linux_system_is_created(struct linux_system *s);
 
-/* --- criu.c
- * --------------------------------------------------------------------------------------- */
+/* --- criu.c --------------------------------------------------------------------------------- */
 
 int linux_system_checkpoint(struct hcs_system *s, const struct hcs_checkpoint *c,
                             struct shim_error *err);
@@ -110,14 +111,12 @@ SHIM_MUST_USE int linux_restore_paths(const struct linux_system *s,
                                       const struct hcs_restore *restore, char **ret_image,
                                       char **ret_work, struct shim_error *err);
 
-/* --- signal.c
- * ------------------------------------------------------------------------------------- */
+/* --- signal.c ------------------------------------------------------------------------------- */
 
 int linux_process_signal(struct hcs_process *p, uint32_t signal, struct shim_error *err);
 int linux_system_signal_all(struct hcs_system *s, uint32_t signal, struct shim_error *err);
 
-/* --- process.c
- * ------------------------------------------------------------------------------------ */
+/* --- process.c ------------------------------------------------------------------------------ */
 
 void linux_process_setup(struct linux_process *p, struct hcs_system *s, void *user);
 void linux_process_done(struct linux_process *p);
@@ -136,14 +135,12 @@ void linux_process_failed(struct linux_process *p);
 void linux_process_ended(struct linux_process *p);
 bool linux_process_has_ended(struct linux_process *p);
 
-/* --- facts.c
- * -------------------------------------------------------------------------------------- */
+/* --- facts.c -------------------------------------------------------------------------------- */
 
 int linux_facts(const char *wanted, struct hcs_facts *ret, struct shim_error *err);
 int linux_features(const char *runtime, char **ret_json, struct shim_error *err);
 
-/* --- storage.c, unmount.c
- * ------------------------------------------------------------------------- */
+/* --- storage.c, unmount.c ------------------------------------------------------------------- */
 
 int linux_storage_mount(const struct hcs_mount *mounts, size_t n_mounts, const char *rootfs,
                         struct shim_error *err);

@@ -67,6 +67,19 @@ static void test_numbers_are_digits_within_the_limit(void **state)
     assert_int_equal(value, 0);
 }
 
+static void test_hexadecimal_digits_have_either_case(void **state)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+
+    (void)state;
+    for (int c = -128; c < 128; c++) {
+        const char *at = c ? strchr(digits, c) : NULL;
+        long n = at ? at - digits : -1;
+
+        assert_int_equal(shim_hex_value((char)c), n > 15 ? n - 6 : n);
+    }
+}
+
 static const char *const good_utf8[] = {"",
                                         "plain",
                                         "\x7F",
@@ -173,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_prefixes_and_suffixes),
         cmocka_unit_test(test_null_equals_null_only),
         cmocka_unit_test(test_numbers_are_digits_within_the_limit),
+        cmocka_unit_test(test_hexadecimal_digits_have_either_case),
         cmocka_unit_test(test_utf8_is_what_the_standard_says),
         cmocka_unit_test(test_a_character_is_not_looked_for_beyond_the_end),
         cmocka_unit_test(test_repair_replaces_only_what_is_broken),

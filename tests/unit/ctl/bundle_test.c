@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bundles: made, found again, removed. */
-#include "folder.h"
 #include "shim/ctl/bundle.h"
+#include "shim/ctl/ctl.h"
 #include "shim/ctl/json.h"
+#include "tests/folder.h"
 #include <sys/stat.h>
 
 static void test_a_bundle_is_made_listed_and_removed(void **state)

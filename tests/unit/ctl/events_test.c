@@ -2,10 +2,11 @@
 /* The Events endpoint: what it takes, what it prints. */
 #include "base/clock.h"
 #include "capture.h"
-#include "folder.h"
+#include "shim/ctl/ctl.h"
 #include "shim/ctl/events.h"
 #include "shim/ctl/json.h"
 #include "shim/proto/events.pb-c.h"
+#include "tests/folder.h"
 #include "ttrpc/client.h"
 
 /* A whole event about container `id`; `make` once, then change what a test is about. */

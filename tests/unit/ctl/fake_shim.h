@@ -3,8 +3,9 @@
 #pragma once
 #include "base/thread.h"
 #include "capture.h"
-#include "folder.h"
+#include "shim/ctl/ctl.h"
 #include "shim/proto/task.pb-c.h"
+#include "tests/folder.h"
 #include "ttrpc/server.h"
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a shim's start and delete are given, and what is made of their answers: a shell script
  * stands in for the shim and writes down what it got. */
-#include "folder.h"
+#include "shim/ctl/ctl.h"
 #include "shim/ctl/launch.h"
 #include "shim/proto/bootstrap.pb-c.h"
 #include "shim/proto/runtimeoptions.pb-c.h"
+#include "tests/folder.h"
 #include <sys/stat.h>
 
 #define NOTES                                                                                      \

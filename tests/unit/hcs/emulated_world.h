@@ -9,9 +9,9 @@
 #include "base/thread.h"
 #include "hcs/hcs.h"
 #include "hcs/hresult.h"
+#include "tests/folder.h"
 #include "tests/test.h"
 #include <fcntl.h>
-#include <ftw.h>
 #include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
@@ -86,18 +86,10 @@ static inline int world_open(void **state)
     return 0;
 }
 
-static inline int world_remove(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st;
-    (void)type;
-    (void)where;
-    return remove(path);
-}
-
 static inline int world_close(void **state)
 {
     (void)state;
-    return *world ? nftw(world, world_remove, 16, FTW_DEPTH | FTW_PHYS) : 0;
+    return *world ? folder_remove(world) : 0;
 }
 
 /* --- exits ---------------------------------------------------------------------------------- */

@@ -3,10 +3,9 @@
 #include "tests/unit/shim_relay/fixture.h"
 #include "base/child.h"
 #include "base/str.h"
-#include <dirent.h>
+#include "tests/folder.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -32,20 +31,12 @@ int fixture_setup(void **state)
     return shim_loop_new("test-loop", &fixture_loop, &err);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
 int fixture_teardown(void **state)
 {
     (void)state;
     shim_io_finish_loggers(WAIT_MS);
     shim_loop_free(fixture_loop);
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder);
 }
 
 const char *fixture_path(const char *name)
@@ -200,18 +191,6 @@ char *read_whole_file(const char *path)
     }
     close(watch);
     return text;
-}
-
-unsigned count_fds(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
 }
 
 void fill_pattern(uint8_t *buf, size_t bytes)

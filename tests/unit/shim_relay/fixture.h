@@ -7,6 +7,7 @@
 #pragma once
 #include "base/posix/loop.h"
 #include "shim/relay.h"
+#include "tests/descriptors.h"
 #include "tests/test.h"
 
 #define WAIT_MS 20000
@@ -33,7 +34,6 @@ void expect_end(int fd);                    /* end of file comes next */
 void expect_nothing(int fd);                /* neither data nor the end, now */
 size_t read_to_end(int fd, uint8_t *buf, size_t buf_bytes);
 char *read_whole_file(const char *path); /* malloc'ed; waits until it is there and not empty */
-unsigned count_fds(void);
 void fill_pattern(uint8_t *buf, size_t bytes);
 
 /* A process as its provider would start it: the other ends of its streams are the test's. */

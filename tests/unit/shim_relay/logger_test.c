@@ -36,7 +36,7 @@ static struct shim_logger *start(const struct shim_logger_config *config, int *r
 
 static void expect_failure(const struct shim_logger_config *config, int code, const char *message)
 {
-    unsigned fds = count_fds();
+    unsigned fds = count_descriptors();
     struct shim_logger *l = NULL;
     struct shim_error err = {0};
     int out, error;
@@ -45,7 +45,7 @@ static void expect_failure(const struct shim_logger_config *config, int code, co
     assert_null(l);
     if (!strstr(err.msg, config->path) || !strstr(err.msg, message))
         fail_msg("\"%s\" does not say \"%s\"", err.msg, message);
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 /* Writes to a temporary name first, so that whoever reads the file sees all of it. */

@@ -11,7 +11,7 @@
 
 static void test_thread_lives_as_long_as_its_users(void **state)
 {
-    unsigned fds = count_fds();
+    unsigned fds = count_descriptors();
     struct shim_loop *one, *two;
 
     (void)state;
@@ -19,9 +19,9 @@ static void test_thread_lives_as_long_as_its_users(void **state)
     assert_int_equal(relay_disk_get(&two, NULL), 0);
     assert_ptr_equal(one, two);
     relay_disk_put();
-    assert_true(count_fds() > fds);
+    assert_true(count_descriptors() > fds);
     relay_disk_put();
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 static void expect_file(const char *path, const char *text)

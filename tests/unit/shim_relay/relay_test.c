@@ -69,7 +69,7 @@ static void expect_failure(const char *in, const char *out, const char *err_path
 {
     struct shim_io_config config = fixture_config(in, out, err_path);
     struct hcs_stdio stdio = HCS_STDIO_INIT;
-    unsigned fds = count_fds();
+    unsigned fds = count_descriptors();
     struct shim_io *io = NULL;
     struct shim_error err = {0};
 
@@ -77,7 +77,7 @@ static void expect_failure(const char *in, const char *out, const char *err_path
     assert_null(io);
     if (!strstr(err.msg, message))
         fail_msg("\"%s\" does not say \"%s\"", err.msg, message);
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 static void test_errors_name_the_stream_and_leave_nothing_open(void **state)
@@ -132,23 +132,23 @@ static void test_pipe_that_cannot_be_watched_is_an_error(void **state)
 static void test_null_streams_hold_no_descriptor(void **state)
 {
     struct shim_io_config config = fixture_config("", "", "");
-    unsigned fds = count_fds();
+    unsigned fds = count_descriptors();
     struct process p;
 
     (void)state;
     process_run(&p, &config);
-    assert_int_equal(count_fds(), fds + 1); /* the test's own eventfd */
+    assert_int_equal(count_descriptors(), fds + 1); /* the test's own eventfd */
     process_exit(&p);
     process_wait_drained(&p);
     shim_io_finish(p.io, WAIT_MS);
     process_done(&p);
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 static void test_ten_thousand_processes_leak_no_descriptor(void **state)
 {
     struct shim_io_config config = fixture_config("", "", "");
-    unsigned fds = count_fds();
+    unsigned fds = count_descriptors();
 
     (void)state;
     for (int i = 0; i < 10000; i++) {
@@ -158,14 +158,14 @@ static void test_ten_thousand_processes_leak_no_descriptor(void **state)
         process_report(&p);
         process_done(&p);
     }
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 static void test_streams_leak_no_descriptor(void **state)
 {
     const char *in = fixture_fifo("in"), *out = fixture_fifo("out"), *err = fixture_fifo("err");
     struct shim_io_config config = fixture_config(in, out, err);
-    unsigned fds = count_fds();
+    unsigned fds = count_descriptors();
 
     (void)state;
     for (int i = 0; i < 300; i++) {
@@ -180,7 +180,7 @@ static void test_streams_leak_no_descriptor(void **state)
             process_exit(&p);
         process_done(&p);
     }
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 static void test_every_descriptor_is_close_on_exec(void **state)

@@ -5,8 +5,8 @@
  */
 #pragma once
 #include "base/thread.h"
+#include "tests/descriptors.h"
 #include "tests/test.h"
-#include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
@@ -53,16 +53,4 @@ static inline void with_denied(const int *calls, int os, void (*fn)(void *arg), 
 
     assert_int_equal(shim_thread_start("denied", 1 << 20, run_denied, &denied, &thread, NULL), 0);
     shim_thread_join(&thread);
-}
-
-static inline unsigned count_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shim's log: nothing is lost before the channel is closed. */
 #include "../capture.h"
-#include "../folder.h"
 #include "shim/ctl/log_channel.h"
+#include "tests/folder.h"
 
 static void write_log(const char *bundle, const char *text)
 {

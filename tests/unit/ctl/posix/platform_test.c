@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State folders and paths. */
-#include "../folder.h"
+#include "shim/ctl/platform.h"
+#include "tests/folder.h"
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The client's side of the FIFOs; the test plays the shim. */
 #include "../capture.h"
-#include "../folder.h"
 #include "base/child.h"
 #include "shim/ctl/stdio.h"
+#include "tests/folder.h"
 #include <errno.h>
 
 static int open_as_shim(const char *path, int flags)

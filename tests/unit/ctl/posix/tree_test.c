@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listing and removing folders without reaching beyond them. */
-#include "../folder.h"
+#include "shim/ctl/platform.h"
+#include "tests/folder.h"
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>

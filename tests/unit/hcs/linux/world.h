@@ -9,10 +9,10 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "hcs/hcs.h"
+#include "tests/folder.h"
 #include "tests/test.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
@@ -45,17 +45,9 @@ struct world {
     char rootfs[96]; /* dir/rootfs */
 };
 
-static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void world_done(struct world *w)
 {
-    nftw(w->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    (void)folder_remove(w->dir);
 }
 
 static inline void world_init(struct world *w)
