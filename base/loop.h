@@ -17,8 +17,8 @@ SHIM_MUST_USE int shim_loop_new(const char *thread_name, struct shim_loop **ret,
                                 struct shim_error *err);
 void shim_loop_free(struct shim_loop *loop); /* NULL is a no-op */
 
-/* Runs fn(user) on the loop's thread, in order of posting. False when out of memory. Threads: any.
- */
+/* Runs fn(user) on the loop's thread, in order of posting. False when out of memory. Threads:
+ * any. */
 SHIM_MUST_USE bool shim_loop_post(struct shim_loop *loop, void (*fn)(void *user), void *user);
 
 /* A one-shot timer; embedded by its owner, zero-initialised. On the loop's thread only. */

@@ -218,8 +218,8 @@ struct hcs_mount {
 /* Mounts all of them in order onto `rootfs` (made if missing), or none. Blocks. */
 SHIM_MUST_USE int hcs_storage_mount(const struct hcs_provider *p, const struct hcs_mount *mounts,
                                     size_t n_mounts, const char *rootfs, struct shim_error *err);
-/* Unmounts everything at and below `rootfs`; nothing mounted is success. Blocks, at most seconds.
- */
+/* Unmounts everything at and below `rootfs`; nothing mounted is success. Blocks, at most
+ * seconds. */
 SHIM_MUST_USE int hcs_storage_unmount(const struct hcs_provider *p, const char *rootfs,
                                       struct shim_error *err);
 

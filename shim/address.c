@@ -5,8 +5,8 @@
 #include "base/str.h"
 #include <string.h>
 
-/* Drops the last component of an output that ends at `end`, but never the root or a leading "..".
- */
+/* Drops the last component of an output that ends at `end`, but never the root or a leading
+ * "..". */
 static size_t drop_last(const char *out, size_t end, size_t floor)
 {
     while (end > floor && out[end - 1] != '/')

@@ -22,8 +22,8 @@ SHIM_MUST_USE int shim_daemon_start(const struct shim_daemon_spawn *spawn, int64
 /* Moves a process into the cgroup of option ShimCgroup: every v1 hierarchy, or the v2 one. */
 SHIM_MUST_USE int shim_daemon_move_to_cgroup(int64_t pid, const char *cgroup,
                                              struct shim_error *err);
-/* Waits for the daemon to say it is ready, at most timeout_ms. On failure *err holds what it said.
- */
+/* Waits for the daemon to say it is ready, at most timeout_ms. On failure *err holds what it
+ * said. */
 SHIM_MUST_USE int shim_daemon_wait_ready(intptr_t ready, unsigned timeout_ms,
                                          struct shim_error *err);
 void shim_daemon_kill(int64_t pid);

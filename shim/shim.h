@@ -34,7 +34,7 @@ int shim_serve_main(const struct shim_cli *cli);
 int shim_delete_main(const struct shim_cli *cli);
 int shim_info_main(void);
 
-/* --- services -------------------------------------------------------------------------------- */
+/* --- services ------------------------------------------------------------------------------- */
 
 /* The task service (static); serve it under its v2 and v3 names. */
 ProtobufCService *shim_task_service(struct shim *shim);

@@ -68,8 +68,8 @@ static void free_exec(struct shim_work *work)
     shim_task_put(task);
 }
 
-/* The last reference can go on the relay's thread, which must not wait for itself: a worker frees.
- */
+/* The last reference can go on the relay's thread, which must not wait for itself: a worker
+ * frees. */
 void shim_task_put(struct shim_task *task)
 {
     struct shim *shim;

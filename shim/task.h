@@ -168,8 +168,8 @@ void shim_exit_release(struct shim_process *process);
 void shim_process_set_hcs(struct shim_process *process, struct hcs_process *hcs);
 /* Where no exit is to come (any more) all Waits end. */
 void shim_start_failed(struct shim_process *process);
-/* Right before the hcs call that makes the process: its exit will be told; and after that failed.
- */
+/* Right before the hcs call that makes the process: its exit will be told; and after that
+ * failed. */
 void shim_exit_expect(struct shim_process *process);
 void shim_exit_forget(struct shim_process *process);
 

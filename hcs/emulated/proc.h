@@ -61,8 +61,8 @@ bool emu_proc_continue(const struct emu_proc *p);
 /* Whether the signal ends a process that does nothing about it. */
 bool emu_signal_ends(uint32_t signal);
 
-/* Waits until it has ended (or is a zombie); false when the time, at most 24 days, is over. Blocks.
- */
+/* Waits until it has ended (or is a zombie); false when the time, at most 24 days, is over.
+ * Blocks. */
 bool emu_proc_wait(const struct emu_proc *p, int64_t deadline_ns);
 
 /* What tells one boot of the machine from another; malloc'ed. */

@@ -218,8 +218,8 @@ static void tokener_freep(struct json_tokener **tok)
         json_tokener_free(*tok);
 }
 
-/* json-c's strict mode lets through what is JavaScript, not JSON: 'single quotes', NaN, Infinity.
- */
+/* json-c's strict mode lets through what is JavaScript, not JSON: 'single quotes', NaN,
+ * Infinity. */
 static bool only_json_outside_strings(const char *text, size_t bytes)
 {
     static const char allowed[] = " \t\r\n{}[]:,+-.0123456789eEtrufalsn\"";

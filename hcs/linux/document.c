@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the provider's documents by tables of their members; whatever no table names is an error.
- */
+/* Reads the provider's documents by tables of their members; whatever no table names is an
+ * error. */
 #include "hcs/linux/document.h"
 #include "base/str.h"
 #include <json-c/json.h>

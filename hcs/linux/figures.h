@@ -19,8 +19,7 @@ SHIM_MUST_USE int linux_figures_read(const struct linux_cgroup *cg, struct hcs_s
 SHIM_MUST_USE int linux_figures_dup(const struct hcs_stats *s, struct hcs_stats *ret,
                                     struct shim_error *err);
 
-/* --- what both versions share ------------------------------------------------------------------
- */
+/* --- what both versions share --------------------------------------------------------------- */
 
 struct linux_figure {
     const char *key;
@@ -49,8 +48,7 @@ SHIM_MUST_USE int linux_hugetlb_sizes(const char *dir, const char *suffix, struc
 SHIM_MUST_USE int linux_rdma_parse(const char *text, bool is_limit, struct hcs_stats *s,
                                    struct shim_error *err);
 
-/* --- version 2 ---------------------------------------------------------------------------------
- */
+/* --- version 2 ------------------------------------------------------------------------------ */
 
 SHIM_MUST_USE int linux_stats2_read(const char *dir, struct hcs_stats *s, struct shim_error *err);
 void linux_stats2_cpu(const char *cpu_stat, struct hcs_stats_v2 *s);
@@ -60,8 +58,7 @@ void linux_stats2_pressure(const char *pressure, struct hcs_psi *ret);
 SHIM_MUST_USE int linux_stats2_io(const char *io_stat, struct hcs_stats_v2 *s,
                                   struct shim_error *err);
 
-/* --- version 1 ---------------------------------------------------------------------------------
- */
+/* --- version 1 ------------------------------------------------------------------------------ */
 
 SHIM_MUST_USE int linux_stats1_read(const struct linux_cgroup *cg, struct hcs_stats *s,
                                     struct shim_error *err);

@@ -20,8 +20,7 @@ struct linux_mount_options {
     struct shim_strv data; /* what is the file system's own, in order */
 };
 
-/* --- mount_options.c: pure ----------------------------------------------------------------------
- */
+/* --- mount_options.c: pure ------------------------------------------------------------------ */
 
 /* SHIM_E_INVALID names the option: one meant for containerd, a malformed map, one map of two. */
 SHIM_MUST_USE int linux_mount_options_parse(const char *const *options,
@@ -45,8 +44,7 @@ char *linux_lowerdirs_parent(const struct shim_strv *dirs);
 SHIM_MUST_USE int linux_lowerdirs_join(const struct shim_strv *dirs, const char *parent,
                                        const char *instead, char **ret, struct shim_error *err);
 
-/* --- loopdev.c
- * ------------------------------------------------------------------------------------ */
+/* --- loopdev.c ------------------------------------------------------------------------------ */
 
 /* Attaches a file to a free loop device that goes when its last user does: keep *ret_device open
  * until it is mounted. `ret_path` is the device's. */
@@ -54,8 +52,7 @@ SHIM_MUST_USE int linux_loop_attach(const char *file, bool read_only, bool direc
                                     char ret_path[32], intptr_t *ret_device,
                                     struct shim_error *err);
 
-/* --- idmap.c
- * -------------------------------------------------------------------------------------- */
+/* --- idmap.c -------------------------------------------------------------------------------- */
 
 /* A user namespace with these maps; the caller owns *ret. SHIM_E_UNIMPLEMENTED where `unshare` is
  * missing. Runs a program. */
@@ -66,8 +63,7 @@ SHIM_MUST_USE int linux_userns_open(const char *uidmap, const char *gidmap, intp
 SHIM_MUST_USE int linux_idmap_bind(const char *source, const char *target, bool recursive,
                                    bool read_only, intptr_t userns, struct shim_error *err);
 
-/* --- mount.c
- * -------------------------------------------------------------------------------------- */
+/* --- mount.c -------------------------------------------------------------------------------- */
 
 /**
  * Mounts `m` onto the folder `target`, which can be /proc/self/fd/N.
@@ -77,8 +73,7 @@ SHIM_MUST_USE int linux_idmap_bind(const char *source, const char *target, bool 
 SHIM_MUST_USE int linux_mount_one(const struct hcs_mount *m, const char *target,
                                   unsigned *ret_layers, struct shim_error *err);
 
-/* --- unmount.c
- * ------------------------------------------------------------------------------------ */
+/* --- unmount.c ------------------------------------------------------------------------------ */
 
 /* Takes one mount off `target`; waits while it is busy, 2.5 s at most. Not a mount is success. */
 SHIM_MUST_USE int linux_unmount_one(const char *target, struct shim_error *err);

@@ -146,8 +146,8 @@ static int open_eventfd(struct linux_oom *oom, struct shim_error *err)
     return 0;
 }
 
-/* Without a descriptor there is still linux_oom_check(), so that is no reason to fail a container.
- */
+/* Without a descriptor there is still linux_oom_check(), so that is no reason to fail a
+ * container. */
 static void open_source(struct linux_oom *oom)
 {
     struct shim_error err = {0};

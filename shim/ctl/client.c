@@ -179,7 +179,7 @@ bool ctl_client_wait_lost(struct ctl_client *c, unsigned timeout_ms)
     return lost;
 }
 
-/* --- calls that several commands make --------------------------------------------------------- */
+/* --- calls that several commands make ------------------------------------------------------- */
 
 int ctl_call_delete(struct ctl_client *c, const char *id, const char *exec_id, unsigned timeout_ms,
                     struct ctl_exit *ret, struct shim_error *err)

@@ -61,7 +61,7 @@ static inline void ctl_answer_freep(ProtobufCMessage **m)
 }
 #define cleanup_answer SHIM_CLEANUP(ctl_answer_freep)
 
-/* --- calls that several commands make --------------------------------------------------------- */
+/* --- calls that several commands make ------------------------------------------------------- */
 
 /* `exec_id` "" for init in all of them. */
 SHIM_MUST_USE int ctl_call_delete(struct ctl_client *c, const char *id, const char *exec_id,

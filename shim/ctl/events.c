@@ -182,7 +182,7 @@ void ctl_events_free(struct ctl_events *e)
     free(e);
 }
 
-/* --- the command ------------------------------------------------------------------------------ */
+/* --- the command ---------------------------------------------------------------------------- */
 
 struct pause {
     struct shim_mutex lock;

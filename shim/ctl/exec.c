@@ -59,8 +59,8 @@ static int parse(struct exec *x, const char *const *argv, struct shim_error *err
     return x->exec_id ? ctl_check_name("exec id", x->exec_id, err) : shim_fail_memory(err);
 }
 
-/* The bundle is where the shim says, also when containerd made it; then we may not get to read it.
- */
+/* The bundle is where the shim says, also when containerd made it; then we may not get to read
+ * it. */
 static int load_spec(struct exec *x, struct json_object **ret, struct shim_error *err)
 {
     struct shim_error why;

@@ -74,7 +74,7 @@ int ctl_shim_path(const struct ctl *c, char **ret, struct shim_error *err)
     return *ret ? 0 : shim_fail_memory(err);
 }
 
-/* --- command line and environment ------------------------------------------------------------ */
+/* --- command line and environment ----------------------------------------------------------- */
 
 /* What stands for containerd's own address: a shim hashes it into the name of its socket. */
 static char *own_address(const struct ctl_launch *l)
@@ -131,7 +131,7 @@ static bool make_env(const struct ctl_launch *l, const char *address, struct shi
     return true;
 }
 
-/* --- standard input of `start` --------------------------------------------------------------- */
+/* --- standard input of `start` -------------------------------------------------------------- */
 
 static bool make_bootstrap(const struct ctl_launch *l, const char *address, const char *self,
                            Pb__Any *options, struct shim_buf *ret)
@@ -172,7 +172,7 @@ static int make_input(const struct ctl_launch *l, const char *address, const cha
     return done ? 0 : shim_fail_memory(err);
 }
 
-/* --- running --------------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------------------------- */
 
 static int run_action(const struct ctl_launch *l, const char *action, struct shim_run_result *ret,
                       struct shim_error *err)

@@ -77,7 +77,7 @@ static int parse(struct run *run, const char *const *argv, struct shim_error *er
     return ctl_check_name("container id", run->id, err);
 }
 
-/* --- the bundle ------------------------------------------------------------------------------- */
+/* --- the bundle ----------------------------------------------------------------------------- */
 
 /* A relative root.path is seen from where the file is. */
 static int make_root_absolute(struct json_object *spec, const char *config, struct shim_error *err)
@@ -147,7 +147,7 @@ static int make_bundle(struct run *run, struct shim_error *err)
     return r < 0 ? r : ctl_bundle_make(run->ctl, run->id, spec, &run->bundle, err);
 }
 
-/* --- the shim --------------------------------------------------------------------------------- */
+/* --- the shim ------------------------------------------------------------------------------- */
 
 /* With --events the shim brings its events to a socket of this run's own, so that any number of
  * runs can print theirs. */
@@ -199,7 +199,7 @@ static int start_shim(struct run *run, struct shim_error *err)
     return r < 0 ? r : ctl_client_connect(run->ctl, &endpoint, &run->client, err);
 }
 
-/* --- the container ---------------------------------------------------------------------------- */
+/* --- the container -------------------------------------------------------------------------- */
 
 static int create(struct run *run, struct shim_error *err)
 {

@@ -10,7 +10,7 @@
 
 #define CONNECT_TIMEOUT_MS 2000
 
-/* --- ps without an id: the containers of the state folder ------------------------------------- */
+/* --- ps without an id: the containers of the state folder ----------------------------------- */
 
 static const char *status_name(Task__Status status)
 {
@@ -100,7 +100,7 @@ static int list_containers(struct ctl *c, struct shim_error *err)
     return ctl_print_table(c->json, columns, SHIM_ARRAY_LEN(columns), rows, err);
 }
 
-/* --- ps with one: its processes --------------------------------------------------------------- */
+/* --- ps with one: its processes ------------------------------------------------------------- */
 
 static bool add_process(const Task__ProcessInfo *process, struct json_object *rows)
 {
@@ -148,8 +148,7 @@ int ctl_ps(struct ctl *c, const char *const *argv, struct shim_error *err)
     return list_containers(c, err);
 }
 
-/* --- state, stats ------------------------------------------------------------------------------
- */
+/* --- state, stats --------------------------------------------------------------------------- */
 
 int ctl_state(struct ctl *c, const char *const *argv, struct shim_error *err)
 {

@@ -158,8 +158,7 @@ int ctl_checkpoint(struct ctl *c, const char *const *argv, struct shim_error *er
     return ctl_call(client, "Checkpoint", &request.base, 0, NULL, err);
 }
 
-/* --- update ------------------------------------------------------------------------------------
- */
+/* --- update --------------------------------------------------------------------------------- */
 
 struct update {
     struct ctl_u64 memory, pids;

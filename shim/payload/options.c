@@ -176,8 +176,8 @@ static int read_params(const void *data, size_t bytes, const char *id, const cha
     return r;
 }
 
-/* An Any will never have more than its two fields: what has more is parameters for somebody else.
- */
+/* An Any will never have more than its two fields: what has more is parameters for somebody
+ * else. */
 static int read_any(const void *data, size_t bytes, const char *id, const char *ns, Pb__Any **ret,
                     struct shim_error *err)
 {

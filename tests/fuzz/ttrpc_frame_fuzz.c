@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames of a hostile peer: what is parsed lies within what came, and more bytes never change it.
- */
+/* Frames of a hostile peer: what is parsed lies within what came, and more bytes never change
+ * it. */
 #include "ttrpc/frame.h"
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The echo service on our server, for Go's client. Usage: interop_server SOCKET; ends on SIGTERM.
- */
+/* The echo service on our server, for Go's client. Usage: interop_server SOCKET; ends on
+ * SIGTERM. */
 #include "tests/unit/ttrpc/echo.h"
 #include <signal.h>
 #include <stdio.h>

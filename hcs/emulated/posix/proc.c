@@ -19,8 +19,8 @@
 
 /* --- lists ---------------------------------------------------------------------------------- */
 
-/* Room for one more; lists grow in steps of a power of two, so their length tells their capacity.
- */
+/* Room for one more; lists grow in steps of a power of two, so their length tells their
+ * capacity. */
 static void *grow(void *v, size_t n, size_t item_bytes)
 {
     if (n & (n - 1))

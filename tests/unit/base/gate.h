@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Work that stands at a gate until it is opened: how tests see which work runs and in which order.
- */
+/* Work that stands at a gate until it is opened: how tests see which work runs and in which
+ * order. */
 #pragma once
 #include "base/clock.h"
 #include "base/thread.h"

@@ -268,7 +268,7 @@ static void test_parameters_that_are_wrong_make_no_process(void **state)
     world_delete(s);
 }
 
-/* --- many at once ---------------------------------------------------------------------------- */
+/* --- many at once --------------------------------------------------------------------------- */
 
 #define MANY 64
 

@@ -150,7 +150,7 @@ static void test_nothing_can_be_restored_or_checkpointed(void **state)
     hcs_system_free(s);
 }
 
-/* --- failures of create ---------------------------------------------------------------------- */
+/* --- failures of create --------------------------------------------------------------------- */
 
 static void assert_create_fails(struct hcs_system *s, int code, uint32_t hresult)
 {
@@ -238,7 +238,7 @@ static void test_an_id_that_is_no_file_name_is_told_at_create(void **state)
     assert_create_fails(s, SHIM_E_INVALID, HRESULT_INVALID_ARGUMENT);
 }
 
-/* --- the end of init ------------------------------------------------------------------------- */
+/* --- the end of init ------------------------------------------------------------------------ */
 
 static void test_the_end_of_init_ends_everything_and_is_reported_last(void **state)
 {
@@ -296,7 +296,7 @@ static void test_terminate_ends_every_process(void **state)
     world_delete(s);
 }
 
-/* --- a system of another process ------------------------------------------------------------- */
+/* --- a system of another process ------------------------------------------------------------ */
 
 /* What this program does when it is started as the owner of a system: runs it and waits. */
 static int be_owner(const char *folder)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every exit reaches its owner once: early, late, many at once, and of processes started by others.
- */
+/* Every exit reaches its owner once: early, late, many at once, and of processes started by
+ * others. */
 #include "base/str.h"
 #include "tests/unit/base/posix/ending.h"
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reaper on the calling thread: which signals end it, which are passed on, and exits meanwhile.
- */
+/* The reaper on the calling thread: which signals end it, which are passed on, and exits
+ * meanwhile. */
 #include "tests/unit/base/posix/deny.h"
 #include "tests/unit/base/posix/ending.h"
 #include <errno.h>
