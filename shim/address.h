@@ -33,5 +33,7 @@ bool shim_socket_is_served(const char *address);
 /* Removes the socket unless somebody serves it. Absent is fine. */
 void shim_socket_remove_stale(const char *address);
 
-/* Serialises starts of one pod's containers: held until closed or exit. SHIM_NO_HANDLE on error. */
+/* Serialises starts: of one container by its bundle, of a pod's containers by the folder of their
+ * sockets. Held until closed or exit; waits for whoever holds it. */
+SHIM_MUST_USE int shim_folder_lock(const char *folder, intptr_t *ret, struct shim_error *err);
 SHIM_MUST_USE int shim_socket_lock(const char *address, intptr_t *ret, struct shim_error *err);

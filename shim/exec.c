@@ -8,6 +8,11 @@
 #include "shim/shim.h"
 #include <string.h>
 
+static int fail_state(struct shim_error *err, enum shim_state state)
+{
+    return shim_fail(err, SHIM_E_UNKNOWN, "cannot exec in a %s container", shim_state_name(state));
+}
+
 static int check_exec(struct shim_task *task, const Task__ExecProcessRequest *request,
                       struct shim_error *err)
 {
@@ -22,7 +27,7 @@ static int check_exec(struct shim_task *task, const Task__ExecProcessRequest *re
                          request->exec_id, task->id);
     if ((state == SHIM_CREATED && !*task->checkpoint) || state == SHIM_RUNNING)
         return 0;
-    return shim_fail(err, SHIM_E_UNKNOWN, "cannot exec in a %s container", shim_state_name(state));
+    return fail_state(err, state);
 }
 
 int shim_exec_create(struct shim_task *task, const Task__ExecProcessRequest *request,
@@ -86,8 +91,9 @@ int shim_exec_start(struct shim_process *p, uint32_t *ret_pid, struct shim_error
     enum shim_state state = shim_task_state(p->task);
     int r;
 
-    if (state != SHIM_RUNNING && state != SHIM_CREATED && state != SHIM_PAUSED &&
-        state != SHIM_PAUSING)
+    if (state == SHIM_PAUSING || state == SHIM_PAUSED)
+        return fail_state(err, state); /* a runtime may let it freeze with the others, unanswered */
+    if (state != SHIM_RUNNING && state != SHIM_CREATED)
         return shim_fail(err, SHIM_E_STATE,
                          "container %s init process is not running: failed precondition",
                          p->task->id);

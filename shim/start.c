@@ -146,18 +146,14 @@ static int start_daemon(struct start *s, struct shim_error *err)
 static int find_or_start(struct start *s, struct shim_error *err)
 {
     cleanup_handle intptr_t lock = SHIM_NO_HANDLE;
-    int r = 0;
+    int r = s->grouped ? shim_socket_lock(s->address, &lock, err)
+                       : shim_folder_lock(s->bundle, &lock, err);
 
-    if (s->grouped)
-        r = shim_socket_lock(s->address, &lock, err);
     if (r < 0)
         return r;
     if (shim_socket_is_served(s->address))
         return shim_bundle_write_address(s->bundle, s->address, err);
-    r = start_daemon(s, err);
-    if (r < 0 && shim_socket_is_served(s->address)) /* somebody else was faster */
-        r = shim_bundle_write_address(s->bundle, s->address, err);
-    return r;
+    return start_daemon(s, err);
 }
 
 /* --- the answer ----------------------------------------------------------------------------- */

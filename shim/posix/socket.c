@@ -135,14 +135,10 @@ void shim_socket_remove_stale(const char *address)
         unlink(socket_path(address));
 }
 
-int shim_socket_lock(const char *address, intptr_t *ret, struct shim_error *err)
+int shim_folder_lock(const char *folder, intptr_t *ret, struct shim_error *err)
 {
-    cleanup_free char *folder = strdup(socket_path(address));
     cleanup_handle intptr_t fd = SHIM_NO_HANDLE;
 
-    if (!folder)
-        return shim_fail_memory(err);
-    *strrchr(folder, '/') = 0;
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return shim_fail_os(err, (uint32_t)errno, "open %s", folder);
@@ -152,4 +148,14 @@ int shim_socket_lock(const char *address, intptr_t *ret, struct shim_error *err)
     *ret = fd;
     fd = SHIM_NO_HANDLE;
     return 0;
+}
+
+int shim_socket_lock(const char *address, intptr_t *ret, struct shim_error *err)
+{
+    cleanup_free char *folder = strdup(socket_path(address));
+
+    if (!folder)
+        return shim_fail_memory(err);
+    *strrchr(folder, '/') = 0;
+    return shim_folder_lock(folder, ret, err);
 }
