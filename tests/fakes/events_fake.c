@@ -19,8 +19,8 @@ struct events_fake {
     char *address;
     struct shim_mutex lock;
     struct shim_cond changed;
-    struct shim_buf text;
-    char ns[64];
+    struct shim_buf text, copy;
+    char ns[64], ns_copy[64];
     unsigned count, refused;
     int refuse;
     bool keep_waiting;
@@ -220,6 +220,7 @@ void events_fake_free(struct events_fake *f)
     if (f->server)
         events_fake_go_away(f);
     shim_buf_done(&f->text);
+    shim_buf_done(&f->copy);
     free(f->address);
     shim_cond_done(&f->changed);
     shim_mutex_done(&f->lock);
@@ -275,15 +276,17 @@ unsigned events_fake_count(struct events_fake *f)
 
 const char *events_fake_text(struct events_fake *f)
 {
-    const char *text;
-
+    f->copy.len = 0;
     shim_lock(&f->lock);
-    text = shim_buf_str(&f->text);
+    assert_true(shim_buf_append(&f->copy, f->text.data, f->text.len));
     shim_unlock(&f->lock);
-    return text;
+    return shim_buf_str(&f->copy);
 }
 
 const char *events_fake_namespace(struct events_fake *f)
 {
-    return f->ns;
+    shim_lock(&f->lock);
+    memcpy(f->ns_copy, f->ns, sizeof(f->ns));
+    shim_unlock(&f->lock);
+    return f->ns_copy;
 }

@@ -29,7 +29,7 @@ bool events_fake_await_waiting(struct events_fake *f, unsigned at_least);
 unsigned events_fake_count(struct events_fake *f);
 
 /* All events so far, one a line: "exit c1 e1 1002 7" has topic, ids, pid and exit status. Lent
- * until the next event comes. */
+ * until the next question. For the test's own thread. */
 const char *events_fake_text(struct events_fake *f);
-/* Of the last event; lent likewise. */
+/* Of the last event; likewise. */
 const char *events_fake_namespace(struct events_fake *f);

@@ -138,7 +138,12 @@ unsigned hcs_fake_calls(enum hcs_fake_op op)
 
 const char *hcs_fake_last(enum hcs_fake_op op)
 {
-    return fake.orders[op].last;
+    static char copy[sizeof(fake.orders[op].last)]; /* for the test's own thread */
+
+    shim_lock(&fake.lock);
+    memcpy(copy, fake.orders[op].last, sizeof(copy));
+    shim_unlock(&fake.lock);
+    return copy;
 }
 
 static bool await(const unsigned *count, unsigned at_least)
@@ -322,8 +327,15 @@ static void run_process(struct fake_process *p, struct hcs_stdio *io)
 
 static void end_as_ordered(enum hcs_fake_op op, struct fake_process *p)
 {
-    if (fake.orders[op].ends)
-        end_process(p, fake.orders[op].end_status);
+    uint32_t status;
+    bool ends;
+
+    shim_lock(&fake.lock);
+    ends = fake.orders[op].ends;
+    status = fake.orders[op].end_status;
+    shim_unlock(&fake.lock);
+    if (ends)
+        end_process(p, status);
 }
 
 static int process_new(struct hcs_system *base, const char *exec_id, struct json_object *parameters,

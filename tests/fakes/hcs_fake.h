@@ -71,7 +71,8 @@ const char *hcs_fake_read_all(const char *id, const char *exec_id);
 /* --- notes ---------------------------------------------------------------------------------- */
 
 unsigned hcs_fake_calls(enum hcs_fake_op op);
-/* Of the last call: "c1", "c1 e1 15", an update's JSON …; lent till the next call of that op. */
+/* Of the last call: "c1", "c1 e1 15", an update's JSON …; lent till the next
+ * question. For the test's own thread. */
 const char *hcs_fake_last(enum hcs_fake_op op);
 /* So many calls hang now. False after ten seconds. */
 bool hcs_fake_await_hanging(enum hcs_fake_op op, unsigned at_least);
