@@ -22,7 +22,9 @@ if [ -z "$build" ]; then
     (cd "$top" && cmake --preset release -DSHIM_TESTS=OFF) >&2
 fi
 cmake --build "$build" --target containerd-shim-hcs-v1 >&2
-"${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -o "$build/bench-driver" "$here/driver.c"
+for name in driver runtime; do
+    "${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -o "$build/bench-$name" "$here/$name.c"
+done
 
 [ "$(id -u)" = 0 ] || { echo "run.sh: containers need root" >&2; exit 1; }
 exec unshare --mount --pid --fork --kill-child --mount-proc --propagation private \

@@ -114,11 +114,12 @@ class Side(Direct):
             os.close(self.logs.pop(container)[0])
         return ns
 
-    def run_container(self, container, address, io=NULL_IO):
+    def run_container(self, container, address, io=NULL_IO, options=None):
         """Create and Start in a shim that start_batch() has started; returns the client."""
         client = self.connect(address)
         client.call("Create", dict({"id": container, "bundle": self.bundle_path(container),
-                                    "rootfs": self.rootfs(), "options": self.options()}, **io))
+                                    "rootfs": self.rootfs(),
+                                    "options": options or self.options()}, **io))
         client.call("Start", {"id": container})
         return client
 
@@ -141,14 +142,21 @@ class Side(Direct):
         return [request("Exec", wire.encode("Exec", spec))] + [
             request(method, wire.encode(method, ids)) for method in ("Start", "Wait", "Delete")]
 
-    def oci_exec(self, container, *args):
-        """The command line by which both shims have the OCI runtime make an exec."""
+    def stand_in(self):
+        """The program of runtime.c, with the OCI runtime in the place where it looks for it."""
+        path = self.dir + "/bin/stand-in"
+        if not os.path.exists(path):
+            shutil.copy(os.path.dirname(self.driver.path) + "/bench-runtime", path)
+            os.symlink(self.world.find(self.oci), path + ".real")
+        return path
+
+    def oci_exec(self, runtime, container, *args):
+        """(pid file, command line) by which both shims have the OCI runtime make an exec."""
         process, pid_file = self.dir + "/process.json", self.dir + "/pid"
         with open(process, "wb") as file:
             file.write(self.exec_spec(*args)["value"])
         return pid_file, [
-            self.world.find(self.oci), "--root", "%s/%s" % (self.root, self.namespace),
-            "--log", self.dir + "/log.json", "--log-format", "json", "exec", "--process", process,
+            runtime, "--root", "%s/%s" % (self.root, self.namespace), "--log", self.dir + "/log.json", "--log-format", "json", "exec", "--process", process,
             "--detach", "--pid-file", pid_file, container]
 
 
