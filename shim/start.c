@@ -84,7 +84,9 @@ static int find_group(struct start *s, struct shim_error *err)
 
 static const char *either(const char *a, const char *b)
 {
-    return shim_str_empty(a) ? b : a;
+    if (!shim_str_empty(a))
+        return a;
+    return b ? b : "";
 }
 
 /* --- the daemon ----------------------------------------------------------------------------- */
