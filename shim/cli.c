@@ -125,7 +125,8 @@ int shim_cli_parse(int argc, char **argv, struct shim_cli *ret, struct shim_erro
             return r;
     }
     if (at < argc) {
-        r = parse_action(argv[at++], &cli.action, err);
+        cli.action_word = argv[at++];
+        r = parse_action(cli.action_word, &cli.action, err);
         if (r < 0)
             return r;
     }

@@ -14,6 +14,7 @@ struct shim_cli {
     const char *ns, *id, *address, *publish_binary, *bundle, *socket;
     bool debug, version, info, help;
     enum shim_action action;
+    char *action_word; /* the action where argv has it; NULL: none */
 };
 
 /* SHIM_E_INVALID for an unknown flag, a missing value, an unknown action or words after it. */

@@ -2,20 +2,23 @@
 /* What becoming (and starting) the shim's daemon needs from the OS; shim/posix/daemon.c. */
 #pragma once
 #include "base/error.h"
+#include "shim/cli.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 /* --- in the start helper -------------------------------------------------------------------- */
 
-struct shim_daemon_spawn {   /* all borrowed */
-    const char *const *argv; /* without argv[0], which is this program itself */
-    const char *const *env;  /* more variables, K=V; NULL: none */
+struct shim_daemon_spawn {                    /* all borrowed */
+    int (*serve)(const struct shim_cli *cli); /* the daemon's main function: its exit code */
+    const struct shim_cli *cli;               /* the daemon's command line */
+    const char *const *env;                   /* more variables, K=V; NULL: none */
     const char *cwd;
 };
 /**
- * Starts this program again as the daemon, in a process group of its own, with null standard
- * streams and nothing else inherited but a pipe on which it says that it is ready. Honours
- * SCHED_CORE. Its OOM score is our parent's plus one; being refused that is no error.
+ * Starts this program once more as the daemon, in a process group of its own, with null standard
+ * streams, default signals and nothing else inherited but a pipe on which it says that it is ready.
+ * Honours SCHED_CORE. Its OOM score is our parent's plus one; being refused that is no error. While
+ * there is one thread.
  */
 SHIM_MUST_USE int shim_daemon_start(const struct shim_daemon_spawn *spawn, int64_t *ret_pid,
                                     intptr_t *ret_ready, struct shim_error *err);

@@ -94,31 +94,21 @@ static const char *either(const char *a, const char *b)
 static int spawn_daemon(struct start *s, int64_t *ret_pid, intptr_t *ret_ready,
                         struct shim_error *err)
 {
-    const struct shim_cli *cli = s->cli;
-    const char *publish = either(cli->publish_binary, s->bootstrap.containerd_binary);
-    const char *args[] = {"-namespace",
-                          cli->ns,
-                          "-id",
-                          cli->id,
-                          "-address",
-                          either(cli->address, s->bootstrap.grpc_address),
-                          "-publish-binary",
-                          publish ? publish : "",
-                          "-socket",
-                          s->address,
-                          NULL,
-                          NULL,
-                          NULL};
+    struct shim_cli cli = *s->cli;
     cleanup_strv struct shim_strv env = {0};
-    size_t n = 10;
 
-    if (cli->debug || s->bootstrap.debug)
-        args[n++] = "-debug";
-    args[n] = "serve";
+    cli.action = SHIM_ACTION_SERVE;
+    if (!*cli.address && s->bootstrap.grpc_address)
+        cli.address = s->bootstrap.grpc_address;
+    if (!*cli.publish_binary && s->bootstrap.containerd_binary)
+        cli.publish_binary = s->bootstrap.containerd_binary;
+    cli.socket = s->address;
+    cli.debug = cli.debug || s->bootstrap.debug;
     if (!shim_str_empty(s->bootstrap.ttrpc_address) &&
         !shim_strv_addf(&env, "TTRPC_ADDRESS=%s", s->bootstrap.ttrpc_address))
         return shim_fail_memory(err);
-    return shim_daemon_start(&(struct shim_daemon_spawn){.argv = args,
+    return shim_daemon_start(&(struct shim_daemon_spawn){.serve = shim_serve_main,
+                                                         .cli = &cli,
                                                          .env = (const char *const *)env.v,
                                                          .cwd = s->bundle},
                              ret_pid, ret_ready, err);

@@ -18,8 +18,6 @@
 
 #define READY_FD 3 /* the daemon's number of the pipe on which it says that it is ready */
 
-extern char **environ;
-
 /* --- in the start helper -------------------------------------------------------------------- */
 
 /* linux/prctl.h: a new core scheduling cookie for the process group of this thread. */
@@ -53,66 +51,82 @@ static void raise_oom_score(int64_t pid)
     close(fd);
 }
 
-static int join_env(const char *const *more, struct shim_strv *ret, struct shim_error *err)
+/* The pipe first: where standard streams were missing it may lie on their numbers. */
+static int place_fds(int ready, struct shim_error *err)
 {
-    for (char **e = environ; *e; e++) {
-        size_t name_bytes = strcspn(*e, "=") + 1;
-        bool replaced = false;
+    int kept = fcntl(ready, F_DUPFD_CLOEXEC, READY_FD + 1), null = open("/dev/null", O_RDWR);
 
-        for (size_t i = 0; more && more[i]; i++)
-            replaced |= strncmp(more[i], *e, name_bytes) == 0;
-        if (!replaced && !shim_strv_add(ret, *e))
-            return shim_fail_memory(err);
-    }
-    for (size_t i = 0; more && more[i]; i++)
-        if (!shim_strv_add(ret, more[i]))
-            return shim_fail_memory(err);
+    if (kept < 0 || null < 0)
+        return shim_fail_os(err, (uint32_t)errno, "find descriptors");
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (dup2(null, fd) < 0)
+            return shim_fail_os(err, (uint32_t)errno, "open /dev/null");
+    if (dup2(kept, READY_FD) < 0)
+        return shim_fail_os(err, (uint32_t)errno, "keep the pipe");
+    closefrom(READY_FD + 1);
     return 0;
 }
 
-static int join_argv(const char *const *args, struct shim_strv *ret, struct shim_error *err)
+static void reset_signals(void)
 {
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    struct sigaction to_default = {.sa_handler = SIG_DFL};
+    sigset_t none;
 
-    if (n < 0)
-        return shim_fail_os(err, (uint32_t)errno, "find this program");
-    self[n] = 0;
-    if (!shim_strv_add(ret, self))
-        return shim_fail_memory(err);
-    for (; *args; args++)
-        if (!shim_strv_add(ret, *args))
-            return shim_fail_memory(err);
-    return 0;
+    for (int signal = 1; signal < NSIG; signal++)
+        sigaction(signal, &to_default, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What tools see is still the helper's command line: its last word is to be the daemon's. */
+static void rename_action(const struct shim_cli *cli)
+{
+    if (cli->action_word)
+        snprintf(cli->action_word, strlen(cli->action_word) + 1, "serve");
+}
+
+/* The rest of the daemon's life. */
+static _Noreturn void be_daemon(const struct shim_daemon_spawn *spawn, int ready)
+{
+    struct shim_error err;
+    int r;
+
+    reset_signals();
+    setpgid(0, 0);
+    rename_action(spawn->cli);
+    unsetenv("NOTIFY_SOCKET");
+    for (const char *const *variable = spawn->env; variable && *variable; variable++)
+        putenv((char *)*variable);
+    r = place_fds(ready, &err);
+    if (r == 0 && chdir(spawn->cwd) != 0)
+        r = shim_fail_os(&err, (uint32_t)errno, "enter %s", spawn->cwd);
+    if (r == 0)
+        exit(spawn->serve(spawn->cli));
+    shim_daemon_say_ready(err.msg);
+    exit(1);
+}
+
+/* A copy goes on as the daemon. To run this program again would take a quarter of `start`'s time,
+ * most of it the dynamic linker's, and would lead to the same place. */
 int shim_daemon_start(const struct shim_daemon_spawn *spawn, int64_t *ret_pid, intptr_t *ret_ready,
                       struct shim_error *err)
 {
-    cleanup_strv struct shim_strv argv = {0}, env = {0};
-    int ends[2], r;
+    int ends[2];
+    pid_t pid;
 
-    r = join_argv(spawn->argv, &argv, err);
-    if (r == 0)
-        r = join_env(spawn->env, &env, err);
-    if (r < 0)
-        return r;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return shim_fail_os(err, (uint32_t)errno, "make a pipe");
     make_core_scheduling_group();
-    r = shim_child_spawn(&(struct shim_spawn){.argv = (const char *const *)argv.v,
-                                              .env = (const char *const *)env.v,
-                                              .cwd = spawn->cwd,
-                                              .fds = &(struct shim_child_fd){ends[1], READY_FD},
-                                              .n_fds = 1,
-                                              .new_group = true},
-                         NULL, NULL, ret_pid, err);
+    pid = fork();
+    if (pid == 0)
+        be_daemon(spawn, ends[1]);
     close(ends[1]);
-    if (r < 0) {
+    if (pid < 0) {
         close(ends[0]);
-        return shim_wrap(err, r, "start the shim's daemon");
+        return shim_fail_os(err, (uint32_t)errno, "start the shim's daemon");
     }
-    raise_oom_score(*ret_pid);
+    raise_oom_score(pid);
+    *ret_pid = pid;
     *ret_ready = ends[0];
     return 0;
 }

@@ -31,6 +31,7 @@ static void test_containerds_start_line_is_taken(void **state)
     assert_string_equal(cli.bundle, "");
     assert_true(cli.debug);
     assert_int_equal(cli.action, SHIM_ACTION_START);
+    assert_string_equal(cli.action_word, "start");
 }
 
 static void test_go_spellings_of_a_flag_are_equal(void **state)

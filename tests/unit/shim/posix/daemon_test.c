@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starting a daemon and hearing from it. The daemon is this test program itself: started with the
- * word "daemon" it looks around and says what it was told to say.
+ * Starting a daemon and hearing from it. The daemon here looks around and says what the id on its
+ * command line tells it to say.
  */
 #include "base/child.h"
 #include "shim/daemon.h"
@@ -15,7 +15,7 @@
 /* --- the daemon ----------------------------------------------------------------------------- */
 
 /* What it finds, one thing a line; in the file `seen` of its folder. */
-static void describe_surroundings(void)
+static void describe_surroundings(const struct shim_cli *cli)
 {
     FILE *f = fopen("seen", "we");
     DIR *fds = opendir("/proc/self/fd");
@@ -25,6 +25,7 @@ static void describe_surroundings(void)
 
     fprintf(f, "TTRPC_ADDRESS=%s\n", getenv("TTRPC_ADDRESS"));
     fprintf(f, "own group: %d\n", getpgrp() == getpid());
+    fprintf(f, "shown action: %s\n", cli->action_word);
     while ((e = readdir(fds))) {
         int fd = atoi(e->d_name);
 
@@ -38,17 +39,17 @@ static void describe_surroundings(void)
     fclose(f);
 }
 
-static int be_daemon(const char *what)
+static int be_daemon(const struct shim_cli *cli)
 {
-    if (strcmp(what, "silent") == 0)
+    if (strcmp(cli->id, "silent") == 0)
         return 0;
-    if (strcmp(what, "hang") == 0)
+    if (strcmp(cli->id, "hang") == 0)
         return pause();
-    if (strcmp(what, "fail") == 0) {
+    if (strcmp(cli->id, "fail") == 0) {
         shim_daemon_say_ready("no room at the inn");
         return 1;
     }
-    describe_surroundings();
+    describe_surroundings(cli);
     shim_daemon_say_ready(NULL);
     return 0;
 }
@@ -58,8 +59,10 @@ static int be_daemon(const char *what)
 static int start(const char *what, const char *cwd, int64_t *ret_pid, unsigned timeout_ms,
                  struct shim_error *err)
 {
-    const char *argv[] = {"daemon", what, NULL}, *env[] = {"TTRPC_ADDRESS=/new", NULL};
-    struct shim_daemon_spawn spawn = {.argv = argv, .env = env, .cwd = cwd};
+    const char *env[] = {"TTRPC_ADDRESS=/new", NULL};
+    char shown[] = "start";
+    struct shim_cli cli = {.id = what, .action_word = shown};
+    struct shim_daemon_spawn spawn = {.serve = be_daemon, .cli = &cli, .env = env, .cwd = cwd};
     intptr_t ready = SHIM_NO_HANDLE;
     int r = shim_daemon_start(&spawn, ret_pid, &ready, err);
 
@@ -92,7 +95,7 @@ static void test_a_daemon_gets_its_folder_its_variables_and_no_descriptors(void 
     close(leaked);
     assert_true(pid > 0);
     seen = folder_read(folder, "seen");
-    assert_string_equal(seen, "TTRPC_ADDRESS=/new\nown group: 1\n"
+    assert_string_equal(seen, "TTRPC_ADDRESS=/new\nown group: 1\nshown action: serve\n"
                               "fd 0: /dev\nfd 1: /dev\nfd 2: /dev\nfd 3: pipe\n");
 }
 
@@ -131,9 +134,8 @@ static void test_a_folder_that_is_gone_is_named(void **state)
     int64_t pid;
 
     (void)state;
-    assert_int_equal(start("look", "/nowhere/at/all", &pid, 10000, &err), SHIM_E_NOT_FOUND);
-    assert_non_null(strstr(err.msg, "start the shim's daemon"));
-    assert_non_null(strstr(err.msg, "/nowhere/at/all"));
+    assert_int_equal(start("look", "/nowhere/at/all", &pid, 10000, &err), SHIM_E_UNKNOWN);
+    assert_non_null(strstr(err.msg, "enter /nowhere/at/all"));
 }
 
 static void test_started_by_hand_a_daemon_tells_nobody(void **state)
@@ -180,7 +182,7 @@ static void test_the_current_folder_is_absolute(void **state)
     assert_int_equal(chdir("/"), 0);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_daemon_gets_its_folder_its_variables_and_no_descriptors),
@@ -194,7 +196,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_the_current_folder_is_absolute),
     };
 
-    if (argc == 3 && strcmp(argv[1], "daemon") == 0)
-        return be_daemon(argv[2]);
     return shim_child_init(false, NULL) < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
