@@ -15,10 +15,10 @@ enum {
     WORKERS_MAX = 64,
     WORKERS_URGENT = 8,
     WORKERS_IDLE_MS = 1000, /* a thread costs 12 kB to keep and 40 µs to start */
-    CLOSE_MS = 1000,  /* for replies to leave */
-    EVENTS_MS = 3000, /* for events to leave */
-    DRAIN_MS = 2000,  /* for work under way */
-    LINGER_MS = 500,  /* after the last Delete, where a Shutdown came before */
+    CLOSE_MS = 1000,        /* for replies to leave */
+    EVENTS_MS = 3000,       /* for events to leave */
+    DRAIN_MS = 2000,        /* for work under way */
+    LINGER_MS = 500,        /* after the last Delete, where a Shutdown came before */
 };
 
 static struct shim the_shim; /* static for SIGUSR1's sake */
@@ -156,9 +156,8 @@ static int set_up(struct shim *shim, const struct shim_cli *cli, struct shim_err
                                         .ttrpc_address = getenv("TTRPC_ADDRESS"),
                                         .publish_binary = cli->publish_binary,
                                         .grpc_address = cli->address};
-    struct shim_workers_config workers = {.max_threads = WORKERS_MAX,
-                                          .urgent_threads = WORKERS_URGENT,
-                                          .idle_ms = WORKERS_IDLE_MS};
+    struct shim_workers_config workers = {
+        .max_threads = WORKERS_MAX, .urgent_threads = WORKERS_URGENT, .idle_ms = WORKERS_IDLE_MS};
     int r;
 
     shim->ns = cli->ns;
