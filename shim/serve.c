@@ -18,6 +18,7 @@ enum {
     CLOSE_MS = 1000,        /* for replies to leave */
     EVENTS_MS = 3000,       /* for events to leave */
     DRAIN_MS = 2000,        /* for work under way */
+    LOGGERS_MS = 1000,      /* for loggers whose input has ended; then they are killed */
     LINGER_MS = 500,        /* after the last Delete, where a Shutdown came before */
 };
 
@@ -190,6 +191,7 @@ static void take_apart(struct shim *shim)
         shim_log(SHIM_WARN, "child processes are not waited for any more: %s", err.msg);
     ttrpc_server_close(shim->server, CLOSE_MS);
     shim_workers_drain(shim->workers, DRAIN_MS);
+    shim_io_finish_loggers(LOGGERS_MS);
     shim_events_stop(shim->events, EVENTS_MS);
 }
 

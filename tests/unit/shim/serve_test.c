@@ -5,6 +5,7 @@
 #include "shim/proto/task.pb-c.h"
 #include "tests/unit/shim/program.h"
 #include "ttrpc/client.h"
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -115,7 +116,7 @@ static int call(struct daemon *d, const char *method, const ProtobufCMessage *re
     return r;
 }
 
-static void create(struct daemon *d)
+static void create(struct daemon *d, char *stdout_uri)
 {
     Task__CreateTaskRequest m = TASK__CREATE_TASK_REQUEST__INIT;
     cleanup_free char *bundle = shim_strf("%s/c1", d->folder);
@@ -127,27 +128,64 @@ static void create(struct daemon *d)
                  "\"root\":{\"path\":\"rootfs\"}}");
     m.id = (char *)"c1";
     m.bundle = bundle;
+    m.stdout_path = stdout_uri;
     assert_int_equal(call(d, "Create", &m.base), 0);
+}
+
+static void delete_and_shut_down(struct daemon *d)
+{
+    Task__DeleteRequest delete = TASK__DELETE_REQUEST__INIT;
+    Task__ShutdownRequest shutdown = TASK__SHUTDOWN_REQUEST__INIT;
+
+    delete.id = (char *)"c1";
+    assert_int_equal(call(d, "Delete", &delete.base), 0);
+    assert_int_equal(call(d, "Shutdown", &shutdown.base), 0);
+    await_end(d);
+    assert_int_equal(d->exit.status, 0);
 }
 
 /* The reaper has ended then, and the publish binary still needs one. */
 static void test_the_end_waits_for_events_that_a_binary_publishes(void **state)
 {
-    Task__DeleteRequest del = TASK__DELETE_REQUEST__INIT;
-    Task__ShutdownRequest shutdown = TASK__SHUTDOWN_REQUEST__INIT;
     cleanup_free char *published = NULL;
     struct daemon d;
 
     (void)state;
     begin(&d);
-    create(&d);
-    del.id = (char *)"c1";
-    assert_int_equal(call(&d, "Delete", &del.base), 0);
-    assert_int_equal(call(&d, "Shutdown", &shutdown.base), 0);
-    await_end(&d);
-    assert_int_equal(d.exit.status, 0);
+    create(&d, (char *)"");
+    delete_and_shut_down(&d);
     published = folder_read(d.folder, "published");
     assert_string_equal(published, "/tasks/create\n/tasks/exit\n/tasks/delete\n");
+    end(&d);
+}
+
+static bool is_gone_soon(pid_t pid)
+{
+    int64_t deadline = shim_monotonic_ns() + 10 * SHIM_NS_PER_S;
+
+    while (kill(pid, 0) == 0 && shim_monotonic_ns() < deadline)
+        sched_yield();
+    return kill(pid, 0) != 0;
+}
+
+static void test_a_logger_that_does_not_end_goes_with_the_shim(void **state)
+{
+    cleanup_free char *uri = NULL, *script = NULL, *logger = NULL, *pid = NULL;
+    struct daemon d;
+
+    (void)state;
+    begin(&d);
+    script = shim_strf("#!/bin/sh\necho $$ > %s/pid\ntrap '' TERM\nexec 5>&-\nexec sleep 1000\n",
+                       d.folder);
+    folder_write(d.folder, "logger", script);
+    logger = shim_strf("%s/logger", d.folder);
+    assert_int_equal(chmod(logger, 0700), 0);
+    uri = shim_strf("binary://%s", logger);
+    create(&d, uri);
+    pid = folder_read(d.folder, "pid");
+    assert_int_equal(kill((pid_t)atoi(pid), 0), 0);
+    delete_and_shut_down(&d);
+    assert_true(is_gone_soon((pid_t)atoi(pid)));
     end(&d);
 }
 
@@ -170,6 +208,7 @@ int main(void)
         cmocka_unit_test(test_serve_needs_a_namespace_and_a_socket),
         cmocka_unit_test(test_a_socket_that_cannot_be_made_is_named),
         cmocka_unit_test(test_the_end_waits_for_events_that_a_binary_publishes),
+        cmocka_unit_test(test_a_logger_that_does_not_end_goes_with_the_shim),
         cmocka_unit_test(test_sigterm_ends_it_whatever_runs),
     };
 
