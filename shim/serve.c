@@ -161,6 +161,7 @@ static int set_up(struct shim *shim, const struct shim_cli *cli, struct shim_err
         .max_threads = WORKERS_MAX, .urgent_threads = WORKERS_URGENT, .idle_ms = WORKERS_IDLE_MS};
     int r;
 
+    ttrpc_limit_threads();
     shim->ns = cli->ns;
     shim_tasks_init(&shim->tasks);
     r = choose_provider(shim, err);

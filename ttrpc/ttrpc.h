@@ -15,6 +15,10 @@ struct ttrpc_metadata { /* lent */
     const char *key, *value;
 };
 
+/* Has nng start as few threads as it can: six, where it otherwise starts several for each core. Of
+ * effect from nng 1.7 on. Once, before any other call of this library. */
+void ttrpc_limit_threads(void);
+
 /**
  * nng's URL for an address as containerd writes it: "unix:///path" or a bare absolute path, on
  * Windows "\\.\pipe\name", on Linux also the bare name of an abstract socket (whatever has no
