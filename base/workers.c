@@ -28,8 +28,10 @@ struct shim_workers {
     struct shim_mutex lock;    /* of everything below; taken alone */
     struct shim_cond finished; /* no work is left, or a thread has ended */
     struct pool ordinary, urgent;
-    unsigned unfinished;
+    unsigned unfinished; /* without what is in the background */
     unsigned idle_ms;
+    void (*starved)(void *user); /* constant */
+    void *user;                  /* constant */
     bool ending;
 };
 
@@ -84,12 +86,14 @@ static void run_thread(void *arg)
 
     shim_lock(&w->lock);
     while ((work = await_work_locked(w, pool))) {
+        bool background = work->background;
+
         pool->idle--;
         shim_unlock(&w->lock);
-        work->fn(work);
+        work->fn(work); /* it is its owner's again, or gone */
         shim_lock(&w->lock);
         pool->idle++;
-        if (--w->unfinished == 0)
+        if (!background && --w->unfinished == 0)
             shim_cond_broadcast(&w->finished);
     }
     pool->idle--;
@@ -123,6 +127,7 @@ static void give_up_thread(struct pool *pool)
 {
     struct shim_workers *w = pool->owner;
     struct shim_work *work;
+    bool starved;
 
     shim_lock(&w->lock);
     pool->threads--;
@@ -131,7 +136,10 @@ static void give_up_thread(struct pool *pool)
         enqueue(&w->ordinary, work, true);
         shim_cond_signal(&w->ordinary.work_came);
     }
+    starved = w->ordinary.first && w->ordinary.threads == 0;
     shim_unlock(&w->lock);
+    if (starved)
+        w->starved(w->user);
 }
 
 /* Urgent work takes an idle ordinary thread where there is one to spare, else one of its own. */
@@ -150,7 +158,7 @@ void shim_workers_run(struct shim_workers *w, struct shim_work *work, bool urgen
     shim_lock(&w->lock);
     pool = choose_pool_locked(w, urgent);
     enqueue(pool, work, urgent && pool == &w->ordinary);
-    w->unfinished++;
+    w->unfinished += !work->background;
     start = reserve_thread(pool);
     shim_cond_signal(&pool->work_came);
     shim_unlock(&w->lock);
@@ -158,14 +166,35 @@ void shim_workers_run(struct shim_workers *w, struct shim_work *work, bool urgen
         give_up_thread(pool);
 }
 
+void shim_workers_retry(struct shim_workers *w)
+{
+    bool start;
+
+    do {
+        shim_lock(&w->lock);
+        start = reserve_thread(&w->ordinary);
+        shim_unlock(&w->lock);
+        if (start && start_thread(&w->ordinary, NULL) < 0) {
+            give_up_thread(&w->ordinary);
+            start = false;
+        }
+    } while (start);
+}
+
+/* The thread that stays. */
+static int start_first(struct shim_workers *w, struct shim_error *err)
+{
+    w->ordinary.keep = w->ordinary.threads = w->ordinary.idle = 1;
+    return start_thread(&w->ordinary, err);
+}
+
 static void pool_init(struct pool *pool, struct shim_workers *owner, const char *thread_name,
-                      unsigned max_threads, unsigned keep)
+                      unsigned max_threads)
 {
     *pool = (struct pool){.owner = owner,
                           .thread_name = thread_name,
                           .end = &pool->first,
-                          .max_threads = max_threads,
-                          .keep = keep};
+                          .max_threads = max_threads};
     shim_cond_init(&pool->work_came);
 }
 
@@ -183,17 +212,19 @@ int shim_workers_new(const struct shim_workers_config *config, struct shim_worke
 {
     struct shim_workers *w = calloc(1, sizeof(*w));
     unsigned max_threads = config->max_threads ? config->max_threads : 1;
-    int r;
+    int r = 0;
 
     if (!w)
         return shim_fail_memory(err);
+    w->starved = config->starved;
+    w->user = config->user;
     w->idle_ms = config->idle_ms ? config->idle_ms : IDLE_MS_DEFAULT;
     shim_mutex_init(&w->lock);
     shim_cond_init(&w->finished);
-    pool_init(&w->ordinary, w, "worker", max_threads, 1);
-    pool_init(&w->urgent, w, "urgent", config->urgent_threads, 0);
-    w->ordinary.threads = w->ordinary.idle = 1;
-    r = start_thread(&w->ordinary, err);
+    pool_init(&w->ordinary, w, "worker", max_threads);
+    pool_init(&w->urgent, w, "urgent", config->urgent_threads);
+    if (!w->starved)
+        r = start_first(w, err);
     if (r < 0) {
         free_workers(w);
         return r;
@@ -217,6 +248,8 @@ bool shim_workers_drain(struct shim_workers *w, unsigned timeout_ms)
 
 void shim_workers_free(struct shim_workers *w)
 {
+    struct shim_work *work;
+
     if (!w)
         return;
     shim_lock(&w->lock);
@@ -226,5 +259,7 @@ void shim_workers_free(struct shim_workers *w)
     while (w->ordinary.threads + w->urgent.threads > 0)
         shim_cond_wait(&w->finished, &w->lock);
     shim_unlock(&w->lock);
+    while ((work = dequeue(&w->ordinary)))
+        work->fn(work); /* it starved */
     free_workers(w);
 }

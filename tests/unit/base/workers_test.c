@@ -82,6 +82,27 @@ static void test_urgent_work_without_urgent_threads_comes_next(void **state)
     gate_done(&g);
 }
 
+static void test_drain_does_not_wait_for_the_background(void **state)
+{
+    struct shim_workers *w = workers_of(2, 0, 0);
+    struct job jobs[2];
+    struct gate g;
+
+    (void)state;
+    gate_init(&g);
+    jobs[0] = (struct job){.work = {.fn = pass_gate, .background = true}, .gate = &g};
+    shim_workers_run(w, &jobs[0].work, false);
+    assert_true(await_count(&g, &g.arrived, 1));
+    assert_true(shim_workers_drain(w, 0));
+    run_jobs(w, &g, jobs + 1, 1, false);
+    assert_false(shim_workers_drain(w, 20));
+    gate_open(&g);
+    assert_true(shim_workers_drain(w, 10000));
+    shim_workers_free(w);
+    assert_int_equal(g.passed, 2);
+    gate_done(&g);
+}
+
 static void test_free_finishes_what_is_queued(void **state)
 {
     struct shim_workers *w = workers_of(2, 1, 0);
@@ -159,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_work_beyond_the_bound_runs_in_order),
         cmocka_unit_test(test_urgent_work_passes_hung_work),
         cmocka_unit_test(test_urgent_work_without_urgent_threads_comes_next),
+        cmocka_unit_test(test_drain_does_not_wait_for_the_background),
         cmocka_unit_test(test_free_finishes_what_is_queued),
         cmocka_unit_test(test_no_work_is_lost),
     };

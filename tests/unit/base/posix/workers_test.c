@@ -153,6 +153,101 @@ static void test_a_thread_that_could_not_start_is_tried_again(void **state)
     gate_done(&s.own);
 }
 
+/* ---- where no thread stays ---- */
+
+static void count_starved(void *user)
+{
+    ++*(unsigned *)user;
+}
+
+static struct shim_workers *passing_workers(unsigned *starved)
+{
+    struct shim_workers_config config = {.max_threads = 8,
+                                         .urgent_threads = 2,
+                                         .idle_ms = 1,
+                                         .starved = count_starved,
+                                         .user = starved};
+    struct shim_workers *w = NULL;
+
+    assert_int_equal(shim_workers_new(&config, &w, NULL), 0);
+    return w;
+}
+
+static void test_no_thread_stays_where_starving_is_heard(void **state)
+{
+    unsigned starved = 0;
+    struct shim_workers *w = passing_workers(&starved);
+    struct job jobs[3];
+    struct gate g;
+
+    (void)state;
+    gate_init(&g);
+    assert_true(workers_become(0));
+    run_jobs(w, &g, jobs, 3, false);
+    assert_true(await_count(&g, &g.arrived, 3));
+    gate_open(&g);
+    assert_true(workers_become(0));
+    run_jobs(w, &g, jobs, 1, true);
+    assert_true(await_count(&g, &g.passed, 4));
+    shim_workers_free(w);
+    assert_int_equal(starved, 0);
+    gate_done(&g);
+}
+
+struct starving {
+    struct shim_workers *w;
+    struct gate gate;
+    struct job jobs[2], urgent;
+    unsigned starved;
+};
+
+static void run_and_starve(void *arg)
+{
+    struct starving *s = arg;
+
+    run_jobs(s->w, &s->gate, s->jobs, 2, false);
+    assert_int_equal(s->starved, 2);
+    run_jobs(s->w, &s->gate, &s->urgent, 1, true);
+    assert_int_equal(s->starved, 3);
+    shim_workers_retry(s->w);
+    assert_int_equal(s->starved, 4);
+}
+
+static void starving_init(struct starving *s)
+{
+    *s = (struct starving){.starved = 0};
+    s->w = passing_workers(&s->starved);
+    gate_init(&s->gate);
+    gate_open(&s->gate);
+    with_denied(DENY_THREADS, ENOMEM, run_and_starve, s);
+    assert_int_equal(s->gate.arrived, 0);
+}
+
+static void test_starved_work_runs_at_the_retry(void **state)
+{
+    struct starving s;
+
+    (void)state;
+    starving_init(&s);
+    shim_workers_retry(s.w);
+    assert_true(shim_workers_drain(s.w, 10000));
+    assert_int_equal(s.gate.passed, 3);
+    assert_int_equal(s.starved, 4);
+    shim_workers_free(s.w);
+    gate_done(&s.gate);
+}
+
+static void test_starved_work_runs_at_the_end_at_the_latest(void **state)
+{
+    struct starving s;
+
+    (void)state;
+    starving_init(&s);
+    shim_workers_free(s.w);
+    assert_int_equal(s.gate.passed, 3);
+    gate_done(&s.gate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +256,9 @@ int main(void)
         cmocka_unit_test(test_the_first_thread_must_start),
         cmocka_unit_test(test_where_no_thread_starts_work_waits_for_a_running_one),
         cmocka_unit_test(test_a_thread_that_could_not_start_is_tried_again),
+        cmocka_unit_test(test_no_thread_stays_where_starving_is_heard),
+        cmocka_unit_test(test_starved_work_runs_at_the_retry),
+        cmocka_unit_test(test_starved_work_runs_at_the_end_at_the_latest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
