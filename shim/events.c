@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The event queue and its publisher thread. Promises that publishing never waits. */
+/* The event queue and its publisher. Promises that publishing never waits. */
 #include "shim/events.h"
 #include "base/child.h"
 #include "base/clock.h"
@@ -30,13 +30,15 @@ struct event {
 
 struct shim_events {
     struct shim_mutex lock;
-    struct shim_cond changed; /* queued, forwarded, stopping, ended */
+    struct shim_cond changed; /* answered, stopping, at rest */
     struct event *head, **tail;
     unsigned n, dropped;
     bool stopping;       /* give up when the deadline passes */
     int64_t deadline_ns; /* for stopping */
     bool ended;
-    struct shim_thread thread;
+    enum { RESTS, QUEUED, RUNS } publisher;
+    struct shim_workers *workers;
+    struct shim_work work;
     struct shim_stopper stopper; /* of the publish binary */
 
     /* The publisher's own. */
@@ -86,10 +88,20 @@ static struct event *pop(struct shim_events *e)
     return event;
 }
 
+/* Whether the publisher is to be sent to work. */
+static bool wake_publisher_locked(struct shim_events *e) SHIM_REQUIRES(e->lock)
+{
+    if (e->publisher != RESTS || !e->head || e->ended)
+        return false;
+    e->publisher = QUEUED;
+    return true;
+}
+
 /* Says nothing itself: callers hold locks. The publisher tells what was dropped. */
 void shim_events_publish(struct shim_events *e, const char *topic, const ProtobufCMessage *message)
 {
     struct event *event = make_event(topic, message), *oldest = NULL;
+    bool wake;
 
     shim_lock(&e->lock);
     if (!event || e->n >= SHIM_EVENTS_QUEUED_MAX)
@@ -100,10 +112,12 @@ void shim_events_publish(struct shim_events *e, const char *topic, const Protobu
         *e->tail = event;
         e->tail = &event->next;
         e->n++;
-        shim_cond_broadcast(&e->changed);
     }
+    wake = wake_publisher_locked(e);
     shim_unlock(&e->lock);
     free(oldest);
+    if (wake)
+        shim_workers_run(e->workers, &e->work, true);
 }
 
 static void tell_dropped(struct shim_events *e)
@@ -264,18 +278,19 @@ static int run_publish_binary(struct shim_events *e, struct event *event, struct
     return r;
 }
 
-/* --- the thread ----------------------------------------------------------------------------- */
+/* --- the publisher -------------------------------------------------------------------------- */
 
-/* Waits for an event; NULL when stopping and none is left, or no time for it. */
+/* NULL when none is left, or no time for it: the publisher then rests. */
 static struct event *next_event(struct shim_events *e)
 {
     struct event *event = NULL;
 
     shim_lock(&e->lock);
-    while (!e->head && !e->stopping)
-        shim_cond_wait(&e->changed, &e->lock);
-    if (!out_of_time_locked(e))
+    if (!e->ended && !out_of_time_locked(e))
         event = pop_locked(e);
+    e->publisher = event ? RUNS : RESTS;
+    if (!event)
+        shim_cond_broadcast(&e->changed);
     shim_unlock(&e->lock);
     return event;
 }
@@ -345,20 +360,15 @@ static void publish_event(struct shim_events *e, struct event *event)
              "event %s lost after %u tries: %s", event->topic, tries, err.msg);
 }
 
-static void publisher(void *arg)
+static void run_publisher(struct shim_work *work)
 {
-    struct shim_events *e = arg;
+    struct shim_events *e = shim_container_of(work, struct shim_events, work);
     struct event *event;
 
     while ((event = next_event(e))) {
         publish_event(e, event);
         free(event);
     }
-    ttrpc_client_free(e->client);
-    shim_lock(&e->lock);
-    e->ended = true;
-    shim_cond_broadcast(&e->changed);
-    shim_unlock(&e->lock);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -383,7 +393,6 @@ int shim_events_new(const struct shim_events_config *config, struct shim_events 
                     struct shim_error *err)
 {
     struct shim_events *e = calloc(1, sizeof(*e));
-    int r;
 
     if (!e)
         return shim_fail_memory(err);
@@ -391,17 +400,15 @@ int shim_events_new(const struct shim_events_config *config, struct shim_events 
     shim_cond_init(&e->changed);
     shim_stopper_init(&e->stopper);
     e->tail = &e->head;
+    e->workers = config->workers;
+    e->work = (struct shim_work){.fn = run_publisher, .background = true};
     e->ns = shim_strdup0(config->ns);
     e->ttrpc_address = shim_strdup0(config->ttrpc_address);
     e->publish_binary = shim_strdup0(config->publish_binary);
     e->grpc_address = shim_strdup0(config->grpc_address);
-    if (!e->ns || !e->ttrpc_address || !e->publish_binary || !e->grpc_address)
-        r = shim_fail_memory(err);
-    else
-        r = shim_thread_start("events", 0, publisher, e, &e->thread, err);
-    if (r < 0) {
+    if (!e->ns || !e->ttrpc_address || !e->publish_binary || !e->grpc_address) {
         shim_events_free(e);
-        return r;
+        return shim_fail_memory(err);
     }
     *ret = e;
     return 0;
@@ -416,17 +423,20 @@ void shim_events_stop(struct shim_events *e, unsigned timeout_ms)
     e->stopping = true;
     e->deadline_ns = shim_monotonic_ns() + timeout_ms * SHIM_NS_PER_MS;
     shim_cond_broadcast(&e->changed);
-    while (!e->ended && !out_of_time_locked(e))
+    while (e->publisher != RESTS && !out_of_time_locked(e))
         wait_locked(e, e->deadline_ns);
-    late = !e->ended;
+    late = e->publisher == RUNS;
     shim_unlock(&e->lock);
     if (late)
         shim_stopper_stop(&e->stopper);
-    shim_thread_join(&e->thread);
 
     shim_lock(&e->lock);
+    while (e->publisher == RUNS)
+        shim_cond_wait(&e->changed, &e->lock);
+    e->ended = true;
     lost = e->n;
     shim_unlock(&e->lock);
+    ttrpc_client_free(e->client);
     if (lost > 0)
         shim_log(SHIM_ERROR, "%u events lost: containerd was away until the end", lost);
 }

@@ -13,12 +13,13 @@
 
 enum {
     WORKERS_MAX = 64,
-    WORKERS_URGENT = 8,
+    WORKERS_URGENT = 9,     /* one of them for events */
     WORKERS_IDLE_MS = 1000, /* a thread costs 12 kB to keep and 40 µs to start */
     CLOSE_MS = 1000,        /* for replies to leave */
     EVENTS_MS = 3000,       /* for events to leave */
     DRAIN_MS = 2000,        /* for work under way */
     LOGGERS_MS = 1000,      /* for loggers whose input has ended; then they are killed */
+    STARVED_MS = 200,       /* where no thread could be started: until the next attempt */
     LINGER_MS = 500,        /* after the last Delete, where a Shutdown came before */
 };
 
@@ -119,6 +120,30 @@ static void dump_state(void)
         shim_log(SHIM_INFO, "state: %s", lines.v[i]);
 }
 
+/* --- work without a thread ------------------------------------------------------------------ */
+
+static void retry(struct shim_timer *timer)
+{
+    shim_workers_retry(shim_container_of(timer, struct shim, starved)->workers);
+}
+
+static void retry_soon(void *user)
+{
+    struct shim *shim = user;
+
+    shim_log(SHIM_WARN, "no thread could be started, work waits");
+    shim_timer_set(shim->loop, &shim->starved, STARVED_MS, retry);
+}
+
+static void starved(void *user)
+{
+    struct shim *shim = user;
+
+    if (!shim_loop_post(shim->loop, retry_soon, shim)) {
+        /* Nor is there memory: whoever gives the next work tries again. */
+    }
+}
+
 /* --- putting together ----------------------------------------------------------------------- */
 
 static int add_services(struct shim *shim, struct shim_error *err)
@@ -157,8 +182,11 @@ static int set_up(struct shim *shim, const struct shim_cli *cli, struct shim_err
                                         .ttrpc_address = getenv("TTRPC_ADDRESS"),
                                         .publish_binary = cli->publish_binary,
                                         .grpc_address = cli->address};
-    struct shim_workers_config workers = {
-        .max_threads = WORKERS_MAX, .urgent_threads = WORKERS_URGENT, .idle_ms = WORKERS_IDLE_MS};
+    struct shim_workers_config workers = {.max_threads = WORKERS_MAX,
+                                          .urgent_threads = WORKERS_URGENT,
+                                          .idle_ms = WORKERS_IDLE_MS,
+                                          .starved = starved,
+                                          .user = shim};
     int r;
 
     ttrpc_limit_threads();
@@ -169,6 +197,7 @@ static int set_up(struct shim *shim, const struct shim_cli *cli, struct shim_err
         r = shim_loop_new("relay", &shim->loop, err);
     if (r == 0)
         r = shim_workers_new(&workers, &shim->workers, err);
+    events.workers = shim->workers;
     if (r == 0)
         r = shim_events_new(&events, &shim->events, err);
     if (r == 0)

@@ -21,7 +21,8 @@ struct shim {
     struct ttrpc_server *server;
     struct shim_tasks tasks;
     struct shim_sandbox *sandbox;
-    struct shim_timer linger; /* on the loop; after the last Delete */
+    struct shim_timer linger;  /* on the loop; after the last Delete */
+    struct shim_timer starved; /* on the loop; where no thread could be started */
 };
 
 /* Ends the daemon once nothing is left that a client waits for. Threads: any. Does not block. */

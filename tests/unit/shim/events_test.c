@@ -6,6 +6,8 @@
 #include "shim/proto/events.pb-c.h"
 #include "tests/fakes/events_fake.h"
 #include "tests/folder.h"
+#include "tests/unit/base/posix/deny.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,8 +18,18 @@
 struct setting {
     char *folder, *address;
     struct events_fake *containerd; /* NULL while it was not started */
+    struct shim_workers *workers;
     struct shim_events *events;
 };
+
+static void start_events(struct setting *s, struct shim_events_config config)
+{
+    struct shim_workers_config workers = {.max_threads = 1};
+
+    assert_int_equal(shim_workers_new(&workers, &s->workers, NULL), 0);
+    config.workers = s->workers;
+    assert_int_equal(shim_events_new(&config, &s->events, NULL), 0);
+}
 
 static void begin(struct setting *s, bool served)
 {
@@ -28,7 +40,7 @@ static void begin(struct setting *s, bool served)
     config.ttrpc_address = s->address;
     if (served)
         s->containerd = events_fake_new(s->address);
-    assert_int_equal(shim_events_new(&config, &s->events, NULL), 0);
+    start_events(s, config);
 }
 
 static void begin_with_binary(struct setting *s, const char *script)
@@ -42,7 +54,7 @@ static void begin_with_binary(struct setting *s, const char *script)
     assert_int_equal(chmod(binary, 0700), 0);
     config.publish_binary = binary;
     assert_int_equal(setenv("DIR", s->folder, 1), 0);
-    assert_int_equal(shim_events_new(&config, &s->events, NULL), 0);
+    start_events(s, config);
 }
 
 static void stop(struct setting *s, unsigned timeout_ms)
@@ -52,6 +64,7 @@ static void stop(struct setting *s, unsigned timeout_ms)
 
 static void end(struct setting *s)
 {
+    shim_workers_free(s->workers);
     shim_events_free(s->events);
     events_fake_free(s->containerd);
     free(s->address);
@@ -80,6 +93,20 @@ static void test_events_arrive_in_order_with_the_namespace(void **state)
     assert_string_equal(events_fake_text(s.containerd),
                         "start c1 0\nstart c1 1\nstart c1 2\nstart c1 3\n");
     assert_string_equal(events_fake_namespace(s.containerd), "ns1");
+    stop(&s, MUCH_TIME_MS);
+    end(&s);
+}
+
+static void test_each_event_wakes_the_publisher_that_rests(void **state)
+{
+    struct setting s;
+
+    (void)state;
+    begin(&s, true);
+    for (unsigned i = 0; i < 200; i++) {
+        publish(&s, i);
+        assert_true(events_fake_await(s.containerd, i + 1));
+    }
     stop(&s, MUCH_TIME_MS);
     end(&s);
 }
@@ -296,17 +323,45 @@ static void test_without_anywhere_to_publish_to_nothing_is_kept(void **state)
     struct setting s = {0};
 
     (void)state;
-    assert_int_equal(shim_events_new(&(struct shim_events_config){.ns = "ns1"}, &s.events, NULL),
-                     0);
+    start_events(&s, (struct shim_events_config){.ns = "ns1"});
     publish(&s, 1);
     stop(&s, MUCH_TIME_MS);
     end(&s);
+}
+
+static void count_starved(void *user)
+{
+    ++*(unsigned *)user;
+}
+
+static void publish_one(void *user)
+{
+    publish(user, 1);
+}
+
+static void test_stopping_gives_up_where_no_thread_can_be_started(void **state)
+{
+    unsigned starved = 0;
+    struct shim_workers_config workers = {
+        .max_threads = 1, .starved = count_starved, .user = &starved};
+    struct shim_events_config config = {.ns = "ns1"};
+    struct setting s = {0};
+
+    (void)state;
+    assert_int_equal(shim_workers_new(&workers, &s.workers, NULL), 0);
+    config.workers = s.workers;
+    assert_int_equal(shim_events_new(&config, &s.events, NULL), 0);
+    with_denied(DENY_THREADS, ENOMEM, publish_one, &s);
+    assert_int_equal(starved, 1);
+    assert_stops_in_time(&s);
+    end(&s); /* what starved runs now and finds all over */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events_arrive_in_order_with_the_namespace),
+        cmocka_unit_test(test_each_event_wakes_the_publisher_that_rests),
         cmocka_unit_test(test_events_wait_for_a_containerd_that_is_away),
         cmocka_unit_test(test_the_oldest_are_dropped_and_publishing_does_not_wait),
         cmocka_unit_test(test_an_event_that_is_refused_is_not_sent_again),
@@ -318,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_a_publish_binary_that_fails_is_run_five_times),
         cmocka_unit_test(test_a_publish_binary_that_hangs_is_ended_with_the_rest),
         cmocka_unit_test(test_without_anywhere_to_publish_to_nothing_is_kept),
+        cmocka_unit_test(test_stopping_gives_up_where_no_thread_can_be_started),
     };
 
     if (shim_child_init(false, NULL) < 0 || shim_child_start_reaper(NULL) < 0)

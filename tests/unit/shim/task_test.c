@@ -18,15 +18,17 @@ static struct shim *shim_new(void)
     assert_int_equal(
         shim_workers_new(&(struct shim_workers_config){.max_threads = 1}, &shim->workers, NULL), 0);
     assert_int_equal(
-        shim_events_new(&(struct shim_events_config){.ns = "ns1"}, &shim->events, NULL), 0);
+        shim_events_new(&(struct shim_events_config){.ns = "ns1", .workers = shim->workers},
+                        &shim->events, NULL),
+        0);
     return shim;
 }
 
 static void shim_free(struct shim *shim)
 {
     assert_true(shim_workers_drain(shim->workers, 10000));
-    shim_workers_free(shim->workers);
     shim_events_stop(shim->events, 10000);
+    shim_workers_free(shim->workers);
     shim_events_free(shim->events);
     shim_tasks_done(&shim->tasks);
     free(shim);

@@ -57,6 +57,7 @@ static void make_shim(struct world *w)
         shim_workers_new(&(struct shim_workers_config){.max_threads = 16, .urgent_threads = 8},
                          &shim->workers, NULL),
         0);
+    config.workers = shim->workers;
     assert_int_equal(shim_events_new(&config, &shim->events, NULL), 0);
     assert_int_equal(ttrpc_server_new(&(struct ttrpc_server_config){0}, &shim->server, NULL), 0);
     assert_int_equal(ttrpc_server_add(shim->server, "containerd.task.v2.Task", service, NULL), 0);
@@ -133,8 +134,8 @@ void world_free(struct world *w)
     assert_true(shim_workers_drain(shim->workers, 10000));
     shim_loop_free(shim->loop); /* may put the last references */
     assert_true(shim_workers_drain(shim->workers, 10000));
-    shim_workers_free(shim->workers);
     shim_events_stop(shim->events, 10000);
+    shim_workers_free(shim->workers);
     shim_events_free(shim->events);
     shim_tasks_done(&shim->tasks);
     shim_sandbox_free(shim->sandbox);

@@ -186,6 +186,7 @@ static void test_no_thread_stays_where_starving_is_heard(void **state)
     run_jobs(w, &g, jobs, 3, false);
     assert_true(await_count(&g, &g.arrived, 3));
     gate_open(&g);
+    assert_true(shim_workers_drain(w, 10000));
     assert_true(workers_become(0));
     run_jobs(w, &g, jobs, 1, true);
     assert_true(await_count(&g, &g.passed, 4));
