@@ -99,9 +99,14 @@ def run(argv, input=None, timeout=30, check=False, **options):
 
 def check_clean(watch, timeout=10):
     """Fails with a list when something stays behind for that long."""
+    found = []
+
+    def clean():
+        found[:] = watch.found()
+        return not found
+
     with contextlib.suppress(AssertionError):
-        eventually(lambda: not watch.found(), "cleanliness", timeout)
-    found = watch.found()
+        eventually(clean, "cleanliness", timeout)
     assert not found, "left behind: " + "; ".join(found)
 
 

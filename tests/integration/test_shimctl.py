@@ -246,6 +246,7 @@ def test_death_of_the_shim_under_a_run_is_told(world):
             ctl.command("run", "--rm", "--rootfs", ctl.rootfs, "k1", *WAIT_FOR_TERM),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         same(process.stdout.readline(), "ready\n", "first line")
+        eventually(lambda: ctl.rows("ps")[0]["status"] == "RUNNING", "the answer of Start")
         os.kill(ctl.shim_pid("k1"), signal.SIGKILL)
         _, errors = process.communicate(timeout=20)
         same(process.returncode, 137, "exit code")
