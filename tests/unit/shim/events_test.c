@@ -306,6 +306,8 @@ static void test_a_publish_binary_that_fails_is_run_five_times(void **state)
 static void test_a_publish_binary_that_hangs_is_ended_with_the_rest(void **state)
 {
     cleanup_free char *fifo = NULL;
+    char byte;
+    int reader;
     struct setting s;
 
     (void)state;
@@ -313,7 +315,9 @@ static void test_a_publish_binary_that_hangs_is_ended_with_the_rest(void **state
     fifo = shim_strf("%s/fifo", s.folder);
     assert_int_equal(mkfifo(fifo, 0600), 0);
     publish(&s, 1);
-    close(open(fifo, O_RDONLY | O_CLOEXEC)); /* until it runs */
+    reader = open(fifo, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(reader, &byte, 1), 1); /* it runs */
+    close(reader);
     assert_stops_in_time(&s);
     end(&s);
 }
