@@ -57,7 +57,7 @@ static void begin_with_binary(struct setting *s, const char *script)
     start_events(s, config);
 }
 
-static void stop(struct setting *s, unsigned timeout_ms)
+static void stop_events(struct setting *s, unsigned timeout_ms)
 {
     shim_events_stop(s->events, timeout_ms);
 }
@@ -93,7 +93,7 @@ static void test_events_arrive_in_order_with_the_namespace(void **state)
     assert_string_equal(events_fake_text(s.containerd),
                         "start c1 0\nstart c1 1\nstart c1 2\nstart c1 3\n");
     assert_string_equal(events_fake_namespace(s.containerd), "ns1");
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     end(&s);
 }
 
@@ -107,7 +107,7 @@ static void test_each_event_wakes_the_publisher_that_rests(void **state)
         publish(&s, i);
         assert_true(events_fake_await(s.containerd, i + 1));
     }
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     end(&s);
 }
 
@@ -146,7 +146,7 @@ static void test_events_wait_for_a_containerd_that_is_away(void **state)
     publish(&s, 3);
     publish(&s, 4);
     events_fake_come_back(s.containerd);
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     assert_text_but_for_repeats(events_fake_text(s.containerd),
                                 "start c1 1\nstart c1 2\nstart c1 3\nstart c1 4\n");
     end(&s);
@@ -171,7 +171,7 @@ static void test_the_oldest_are_dropped_and_publishing_does_not_wait(void **stat
     assert_true(shim_monotonic_ns() - begun_ns < 4 * SHIM_NS_PER_S); /* no call timed out */
 
     events_fake_keep_waiting(s.containerd, false);
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     assert_int_equal(events_fake_count(s.containerd), 1 + SHIM_EVENTS_QUEUED_MAX);
     assert_true(
         shim_starts_with(events_fake_text(s.containerd), "start c1 0\nstart c1 3\nstart c1 4\n"));
@@ -189,7 +189,7 @@ static void test_an_event_that_is_refused_is_not_sent_again(void **state)
     assert_true(events_fake_await_refused(s.containerd, 1));
     events_fake_refuse(s.containerd, 0);
     publish(&s, 2);
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     assert_string_equal(events_fake_text(s.containerd), "start c1 2\n");
     end(&s);
 }
@@ -205,7 +205,7 @@ static void test_an_error_of_unknown_meaning_does_not_hold_up_the_rest_for_ever(
     assert_true(events_fake_await_refused(s.containerd, 5));
     events_fake_refuse(s.containerd, 0);
     publish(&s, 2);
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     assert_string_equal(events_fake_text(s.containerd), "start c1 2\n");
     end(&s);
 }
@@ -218,7 +218,7 @@ static void test_stopping_waits_for_what_is_queued(void **state)
     begin(&s, true);
     for (unsigned i = 0; i < 50; i++)
         publish(&s, i);
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     assert_int_equal(events_fake_count(s.containerd), 50);
     end(&s);
 }
@@ -227,7 +227,7 @@ static void assert_stops_in_time(struct setting *s)
 {
     int64_t begun_ns = shim_monotonic_ns();
 
-    stop(s, NO_TIME_MS);
+    stop_events(s, NO_TIME_MS);
     assert_true(shim_monotonic_ns() - begun_ns < 4 * SHIM_NS_PER_S);
 }
 
@@ -273,7 +273,7 @@ static void test_the_publish_binary_serves_where_no_address_was_given(void **sta
     (void)state;
     begin_with_binary(&s, "#!/bin/sh\necho \"$@\" > $DIR/args\ncat > $DIR/input\n");
     publish(&s, 77);
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     args = folder_read(s.folder, "args");
     assert_string_equal(args,
                         "--address /run/c.sock publish --topic /tasks/start --namespace ns1\n");
@@ -297,7 +297,7 @@ static void test_a_publish_binary_that_fails_is_run_five_times(void **state)
     (void)state;
     begin_with_binary(&s, "#!/bin/sh\necho run >> $DIR/runs\nexit 3\n");
     publish(&s, 1);
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     runs = folder_read(s.folder, "runs");
     assert_string_equal(runs, "run\nrun\nrun\nrun\nrun\n");
     end(&s);
@@ -329,7 +329,7 @@ static void test_without_anywhere_to_publish_to_nothing_is_kept(void **state)
     (void)state;
     start_events(&s, (struct shim_events_config){.ns = "ns1"});
     publish(&s, 1);
-    stop(&s, MUCH_TIME_MS);
+    stop_events(&s, MUCH_TIME_MS);
     end(&s);
 }
 

@@ -38,6 +38,14 @@
             fail_msg("%s: %d \"%s\", wanted %d \"%s\"", #call, r_, e_.msg, (code_), (part));       \
     } while (0)
 
+static inline void assert_took(int64_t since_ns, int64_t min_s, int64_t max_s)
+{
+    int64_t took_ns = shim_monotonic_ns() - since_ns;
+
+    if (took_ns < min_s * SHIM_NS_PER_S || took_ns > max_s * SHIM_NS_PER_S)
+        fail_msg("took %lld ms", (long long)(took_ns / SHIM_NS_PER_MS));
+}
+
 struct world {
     char dir[64];    /* of its own, below /tmp */
     char bundle[96]; /* dir/bundle */
