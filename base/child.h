@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Child processes and their one owner: the only place that forks and the only one that waits.
+ * Child processes and their one owner: the only place that starts programs and the only one that
+ * waits for them.
  * Started with shim_child_init(), before any other thread exists, because it blocks SIGCHLD in the
  * calling thread for all threads to inherit. One thread (shim_child_main or the one started by
  * shim_child_start_reaper) makes every wait call and hands the statuses out.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Threads for work that may block: started when needed, ended when idle for a while, bounded in
- * number. Work beyond the bound waits in order. Urgent work (Kill, Delete) has threads
- * of its own beyond the bound, so that it never waits behind hung work.
+ * number. Work beyond the bound waits in order. Urgent work (Kill, Delete) has threads of its own
+ * beyond the bound, so that it never waits behind hung work.
  */
 #pragma once
 #include "base/error.h"

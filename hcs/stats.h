@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Statistics of a compute system. Names follow the kernel's files (cgroup v1 and v2), units too:
- * v1 cpu in ns, v2 cpu in µs, memory in bytes. "max" in a file is HCS_STATS_MAX; a missing file is
- * 0.
+ * v1 cpu in ns, v2 cpu in µs, memory in bytes. "max" in a file is HCS_STATS_MAX; a file that is
+ * missing is 0.
  */
 #pragma once
 #include "base/compiler.h"
@@ -61,16 +61,17 @@ struct hcs_stats_v2 {
     struct hcs_psi io_psi;
 };
 
-enum hcs_blkio_list { /* v1 blkio.*_recursive files, in the order of the message's fields */
-                      HCS_BLKIO_SERVICE_BYTES,
-                      HCS_BLKIO_SERVICED,
-                      HCS_BLKIO_QUEUED,
-                      HCS_BLKIO_SERVICE_TIME,
-                      HCS_BLKIO_WAIT_TIME,
-                      HCS_BLKIO_MERGED,
-                      HCS_BLKIO_TIME,
-                      HCS_BLKIO_SECTORS,
-                      HCS_BLKIO_LISTS
+/* v1 blkio.*_recursive files, in the order of the message's fields. */
+enum hcs_blkio_list {
+    HCS_BLKIO_SERVICE_BYTES,
+    HCS_BLKIO_SERVICED,
+    HCS_BLKIO_QUEUED,
+    HCS_BLKIO_SERVICE_TIME,
+    HCS_BLKIO_WAIT_TIME,
+    HCS_BLKIO_MERGED,
+    HCS_BLKIO_TIME,
+    HCS_BLKIO_SECTORS,
+    HCS_BLKIO_LISTS
 };
 struct hcs_blkio_entry {
     enum hcs_blkio_list list;

@@ -15,8 +15,8 @@ struct shim_daemon_spawn {                    /* all borrowed */
     const char *cwd;
 };
 /**
- * Starts this program once more as the daemon, in a process group of its own, with null standard
- * streams, default signals and nothing else inherited but a pipe on which it says that it is ready.
+ * Starts the daemon: a copy of this process, in a process group of its own, with null standard
+ * streams, default signals and no other descriptor but a pipe on which it says that it is ready.
  * Honours SCHED_CORE. Its OOM score is our parent's plus one; being refused that is no error. While
  * there is one thread.
  */

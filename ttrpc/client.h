@@ -34,10 +34,10 @@ struct ttrpc_call_options {
  *
  * @param options  may be NULL.
  * @param ret      the answer, freed with protobuf_c_message_free_unpacked(m, NULL).
+ * @return         0; the peer's status negated, with its message; SHIM_E_UNAVAILABLE when the
+ *                 connection is lost ("ttrpc: closed"); SHIM_E_DEADLINE; SHIM_E_EXHAUSTED when the
+ *                 request is over 4 MiB.
  * Blocks until answered: not from a callback.
- * @return         0; the peer's status negated, with its message; SHIM_E_UNAVAILABLE "ttrpc:
- * closed" when the connection is lost; SHIM_E_DEADLINE; SHIM_E_EXHAUSTED when the request is over 4
- * MiB.
  */
 SHIM_MUST_USE int ttrpc_client_call(struct ttrpc_client *c,
                                     const ProtobufCServiceDescriptor *service, const char *method,

@@ -4,10 +4,11 @@
 #include "ttrpc/ttrpc.h"
 #include <sys/types.h>
 
-enum ttrpc_frame_type { /* other values are legal on the wire and ignored */
-                        TTRPC_REQUEST = 1,
-                        TTRPC_RESPONSE = 2,
-                        TTRPC_DATA = 3,
+/* Other values are legal on the wire and ignored. */
+enum ttrpc_frame_type {
+    TTRPC_REQUEST = 1,
+    TTRPC_RESPONSE = 2,
+    TTRPC_DATA = 3,
 };
 
 struct ttrpc_frame {

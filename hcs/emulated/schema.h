@@ -12,11 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum schema_text { /* what a string has to be */
-                   SCHEMA_ANY_TEXT,
-                   SCHEMA_SOME_TEXT, /* not empty */
-                   SCHEMA_ABSOLUTE_PATH,
-                   SCHEMA_ENVIRONMENT, /* NAME=value */
+/* What a string has to be. */
+enum schema_text {
+    SCHEMA_ANY_TEXT,
+    SCHEMA_SOME_TEXT, /* not empty */
+    SCHEMA_ABSOLUTE_PATH,
+    SCHEMA_ENVIRONMENT, /* NAME=value */
 };
 
 struct schema_member;

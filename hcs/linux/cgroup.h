@@ -14,17 +14,18 @@
 
 struct hcs_pids;
 
-enum linux_controller { /* of version 1 */
-                        LINUX_CPU,
-                        LINUX_CPUACCT,
-                        LINUX_MEMORY,
-                        LINUX_PIDS,
-                        LINUX_BLKIO,
-                        LINUX_FREEZER,
-                        LINUX_DEVICES,
-                        LINUX_HUGETLB,
-                        LINUX_RDMA,
-                        LINUX_CONTROLLERS
+/* Of version 1. */
+enum linux_controller {
+    LINUX_CPU,
+    LINUX_CPUACCT,
+    LINUX_MEMORY,
+    LINUX_PIDS,
+    LINUX_BLKIO,
+    LINUX_FREEZER,
+    LINUX_DEVICES,
+    LINUX_HUGETLB,
+    LINUX_RDMA,
+    LINUX_CONTROLLERS
 };
 
 struct linux_cgroup {

@@ -24,8 +24,8 @@ struct shim_logger_config { /* all borrowed for the call */
  * Starts it and waits until it is ready.
  *
  * @param ret_out, ret_err  what it will read as stdout and stderr: the caller's to write and close.
- * @return SHIM_E_NOT_FOUND no such program; SHIM_E_DEADLINE not ready in time; SHIM_E_UNAVAILABLE
- * it ended or closed 5 without saying so. The message names it. Nothing of it is left then.
+ * @return  SHIM_E_NOT_FOUND no such program; SHIM_E_DEADLINE not ready in time; SHIM_E_UNAVAILABLE
+ *          it ended or closed 5 without saying so. The message names it; nothing of it is left.
  */
 SHIM_MUST_USE int shim_logger_start(const struct shim_logger_config *config,
                                     struct shim_logger **ret, int *ret_out, int *ret_err,

@@ -15,8 +15,7 @@
 #include <stdbool.h>
 
 enum relay_direction {
-    RELAY_IN, /* client's FIFO → process: `keep` is a writer of the source, once a client was there
-               */
+    RELAY_IN,  /* FIFO → process: `keep` is a writer of the source, once a client was there */
     RELAY_OUT, /* process → client: `keep` is a reader of the sink, or just closed with it */
 };
 
@@ -25,8 +24,7 @@ enum relay_state {
     RELAY_SOURCE, /* waiting for the source */
     RELAY_SINK,   /* waiting for the sink */
     RELAY_PAUSED, /* trying again by a timer */
-    RELAY_READER, /* all is in the FIFO and nobody has opened it: waiting for a reader, by a timer
-                   */
+    RELAY_READER, /* all is in the FIFO, nobody has opened it: waiting for a reader, by a timer */
     RELAY_ENDED,
 };
 
