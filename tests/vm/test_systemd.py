@@ -137,12 +137,22 @@ def test_metrics_outlive_the_scope(cd):
     cd.ctr("containers", "delete", name, check=True)
 
 
-def test_out_of_memory_is_an_event_and_exit_137(cd):
+def run_out_of_memory(cd):
     name = cd.name()
     result = cd.run(name, "sh", "-c", "exec tail /dev/zero", flags=("--memory-limit", str(16 * MIB)))
     same(result.code, 137, repr(result))
     cd.events.wait(name, "delete")
-    same(sorted(set(cd.events.topics(name))), ["create", "delete", "exit", "oom", "start"], "events")
+    return sorted(set(cd.events.topics(name)))
+
+
+def test_out_of_memory_is_an_event_and_exit_137(cd):
+    """systemd removes an empty scope at once, on a slow machine now and then before anybody could
+    read there why init died: one of three must be told."""
+    for _ in range(3):
+        topics = run_out_of_memory(cd)
+        if "oom" in topics:
+            break
+    same(topics, ["create", "delete", "exit", "oom", "start"], "events")
 
 
 def test_out_of_memory_of_a_child_leaves_the_container(cd):
