@@ -22,7 +22,8 @@ from direct import Output  # noqa: E402
 from table import Table  # noqa: E402
 
 SETTLE_S = 2  # before memory is looked at
-STATE_CHUNK, EXEC_CHUNK = 500, 20  # calls before it is the other's turn
+PARTS = ("start", "container", "execs_without_runtime", "stdio", "many")  # methods of Bench
+STATE_CHUNK, EXEC_CHUNK = 500, 10  # calls before it is the other's turn
 
 
 class Plan:
@@ -58,8 +59,8 @@ class Bench:
                 ns, addresses = side.start_batch(["s%d" % i])
                 took[side].append(ns)
                 side.end_batch(addresses)
-        self.table.ratio("start, median", "ms", [ms(statistics.median(took[s])) for s in self.sides],
-                         0.30)
+        self.table.ratio("start, median", "ms",
+                         [ms(statistics.median(took[side])) for side in self.sides], 0.30)
 
     def memory(self, when, pids):
         """Adds the rows for one point in time; returns what was seen."""
@@ -100,7 +101,8 @@ class Bench:
         for _ in range(self.plan.states // STATE_CHUNK):
             for i, shim in enumerate(shims):
                 took[i] += self.driver.times("call", shim, STATE_CHUNK, requests=state)
-        self.table.ratio("State, median", "µs", [t / 1e3 for t in map(statistics.median, took)], 0.65)
+        self.table.ratio("State, median", "µs",
+                         [statistics.median(times) / 1e3 for times in took], 0.65)
         self.table.ratio("State, p99", "µs", [percentile(t, 99) / 1e3 for t in took])
 
     def execs(self, shims, pids):
@@ -111,13 +113,14 @@ class Bench:
         before = self.memory("after %d execs" % first, pids)
         self.more_execs(shims, last - first)
         after = self.memory("after %d execs" % last, pids)
-        for name in ("anonymous", "rss"):
-            grown = [getattr(a, name) - getattr(b, name) for a, b in zip(after, before)]
-            self.table.limit("%s growth, exec %d to %d" % (
-                {"rss": "RSS"}.get(name, name), first, last), "kB", grown, 64)
+        for name, grown in (
+                ("anonymous", [a.anonymous - b.anonymous for a, b in zip(after, before)]),
+                ("RSS", [a.rss - b.rss for a, b in zip(after, before)])):
+            self.table.limit("%s growth, exec %d to %d" % (name, first, last), "kB", grown, 64)
 
     def timed_execs(self, container, shims, runtime):
-        """Interleaved with the OCI runtime alone, whose time is then taken off."""
+        """Interleaved with the OCI runtime alone, whose time is then taken off. Lower quartiles,
+        because the runtime's time varies by more than what is left."""
         took, alone = [[], []], []
         pid_file, argv = self.sides[1].oci_exec(runtime, container, "true")
         for _ in range(self.plan.timed_execs // EXEC_CHUNK):
@@ -125,20 +128,20 @@ class Bench:
                 took[i] += self.driver.times("call", shims[i], EXEC_CHUNK,
                                              requests=side.exec_requests(container, "true"))
             alone += self.driver.times("oci", EXEC_CHUNK, pid_file, *argv, env=self.sides[1].env)
-        name, own = os.path.basename(runtime), ms(statistics.median(alone))
-        medians = [ms(statistics.median(t)) for t in took]
-        self.table.ratio("exec with %s, median" % name, "ms", medians)
+        name, own = os.path.basename(runtime), ms(percentile(alone, 25))
+        totals = [ms(percentile(t, 25)) for t in took]
+        self.table.ratio("exec with %s, lower quartile" % name, "ms", totals)
         self.table.ratio("  without the %.1f ms it takes alone" % own, "ms",
-                         [median - own for median in medians], 0.5)
+                         [total - own for total in totals], 0.5)
 
     def more_execs(self, shims, count):
         while count > 0:
-            chunk = min(count, 100)
+            chunk = min(count, 200)  # a log FIFO nobody reads could fill up
             for i, side in enumerate(self.sides):
                 self.driver.run("call", shims[i], chunk, requests=side.exec_requests("c", "true"))
                 side.log("c")
             count -= chunk
-            if count % 1000 == 0:
+            if count % 2000 == 0:
                 say("%d execs to go" % count)
 
     def stdio(self):
@@ -197,7 +200,8 @@ class Bench:
         for name, unit, values, aim in (
                 ("start all", "ms", started, 0.30), ("PSS of all", "kB", pss, 0.25),
                 ("end all", "ms", ended, None)):
-            self.table.ratio("%d shims: %s" % (count, name), unit, map(statistics.median, values), aim)
+            self.table.ratio("%d shims: %s" % (count, name), unit,
+                             [statistics.median(value) for value in values], aim)
 
 
 def ms(ns):
@@ -215,7 +219,7 @@ def parse():
     parser.add_argument("--peer", default="containerd-shim-runc-v2")
     parser.add_argument("--oci", default="runc")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", help="comma-separated: start, container, stdio, many")
+    parser.add_argument("--only", default="all", help="comma-separated, of: " + ",".join(PARTS))
     return parser.parse_args()
 
 
@@ -228,8 +232,8 @@ def measure(args, tmp):
              for name, program in zip(("ours", "peer"), programs)]
     bench = Bench(sides, driver, Plan(args.quick), table)
     try:
-        for name in (args.only or "start,container,execs_without_runtime,stdio,many").split(","):
-            getattr(bench, name)()
+        for part in PARTS if args.only == "all" else args.only.split(","):
+            getattr(bench, part)()
     finally:
         for side in sides:
             side.close()

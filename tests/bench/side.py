@@ -156,8 +156,9 @@ class Side(Direct):
         with open(process, "wb") as file:
             file.write(self.exec_spec(*args)["value"])
         return pid_file, [
-            runtime, "--root", "%s/%s" % (self.root, self.namespace), "--log", self.dir + "/log.json", "--log-format", "json", "exec", "--process", process,
-            "--detach", "--pid-file", pid_file, container]
+            runtime, "--root", "%s/%s" % (self.root, self.namespace),
+            "--log", self.dir + "/log.json", "--log-format", "json",
+            "exec", "--process", process, "--detach", "--pid-file", pid_file, container]
 
 
 def request(method, payload):

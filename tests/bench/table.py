@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of results: both figures, their ratio, the aim and whether it is met."""
+import os
 import platform
 
 
@@ -30,8 +31,8 @@ class Table:
         self.rows.append((what, figure(ours), figure(peer), unit, ratio, aim, verdict))
 
     def show(self, ours, peer, oci):
-        print("%s against %s, both with %s; Linux %s, %s" % (
-            ours, peer, oci, platform.release(), platform.machine()))
+        print("%s against %s, both with %s; Linux %s on %d %s processors" % (
+            ours, peer, oci, platform.release(), os.cpu_count(), platform.machine()))
         widths = [max(len(row[i]) for row in self.rows) for i in range(7)]
         for row in self.rows:
             print("  ".join(cell.ljust(width) if i in (0, 3, 6) else cell.rjust(width)
